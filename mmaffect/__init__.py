@@ -1,0 +1,5 @@
+"""Continuous audio-visual affect estimation: valence and arousal for every video frame."""
+
+from .version import __version__
+
+__all__ = ['__version__']

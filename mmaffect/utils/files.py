@@ -1,0 +1,65 @@
+"""Files that are never half-written, and their checksums."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name in the folder of ``path``; at the end rename it, on an error delete it.
+
+    The temporary name keeps the suffix, since many writers choose the format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.stem}.{os.getpid()}.tmp{path.suffix}')
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file as UTF-8, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+
+
+def write_array(path: str | Path, array: np.ndarray) -> tuple[int, str]:
+    """Write a ``.npy`` file, whole or not at all.
+
+    Returns:
+        Its size in bytes and its SHA-256, taken while writing.
+    """
+    with replacing(path) as temporary, open(temporary, 'wb') as file:
+        hashing = _HashingFile(file)
+        np.lib.format.write_array(hashing, np.ascontiguousarray(array), allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+        size = file.tell()
+    return size, hashing.sha256.hexdigest()
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class _HashingFile:
+    def __init__(self, file) -> None:
+        self.file = file
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return self.file.write(data)

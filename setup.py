@@ -1,0 +1,40 @@
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+root = Path(__file__).parent
+version = re.search(r"__version__ = '(.+)'", (root / 'mmaffect/version.py').read_text())[1]
+
+setup(
+    name='mmaffect',
+    version=version,
+    description='Continuous audio-visual affect estimation: valence and arousal for every video frame',
+    long_description=(root / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmaffect', 'mmaffect.*']),
+    package_data={'mmaffect.demo': ['*.json']},
+    # mmengine 0.10 does not import on 3.14 (pkgutil.find_loader).
+    python_requires='>=3.10,<3.14',
+    install_requires=[
+        # torch < 2.10 has two holes in weights_only.
+        'torch>=2.10',
+        'torchaudio>=2.10',
+        'mmengine>=0.10.7,<0.12',
+        'mmcv-lite>=2.0.1,<2.3',
+        'numpy>=1.24',
+        'opencv-python>=4.7',
+        'av>=13',
+        # No wheel of decord exists for Apple silicon; PyAV serves there.
+        'decord>=0.6; platform_machine != "arm64"',
+        'matplotlib>=3.7',
+        'pebble>=5.0',
+        'tqdm>=4.60',
+    ],
+    extras_require={
+        'demo': ['scikit-image>=0.22', 'scipy>=1.10'],
+        'video': [],
+        'dev': ['pytest>=8', 'ruff>=0.6', 'scipy>=1.10', 'tensorboard>=2.14'],
+    },
+)
