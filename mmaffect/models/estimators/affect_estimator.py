@@ -1,0 +1,109 @@
+"""Streams, fusion and head in one model."""
+
+from typing import Literal
+
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from ...errors import ConfigError
+from ...registry import MODELS
+from ...structures import AffectDataSample
+
+
+@MODELS.register_module()
+class AffectEstimator(BaseModel):
+    """Audio and visual stream, fusion neck and head; with one stream, no neck.
+
+    Args:
+        head: config of the head.
+        visual: config of the visual stream, such as :class:`Stream`.
+        audio: config of the audio stream.
+        neck: config of the fusion neck.
+        data_preprocessor: config of the data preprocessor.
+        init_cfg: as in MMEngine.
+
+    Raises:
+        ConfigError: if there is no stream, or a neck is missing or left over.
+    """
+
+    def __init__(
+        self,
+        head: dict,
+        visual: dict | None = None,
+        audio: dict | None = None,
+        neck: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor or {'type': 'AffectDataPreprocessor'}, init_cfg)
+        streams = (visual is not None) + (audio is not None)
+        if streams == 0:
+            raise ConfigError('AffectEstimator: neither visual nor audio is given')
+        if (streams == 2) != (neck is not None):
+            raise ConfigError(
+                f'AffectEstimator: {streams} stream(s), neck={neck}; two streams need one, one needs none'
+            )
+        self.visual = MODELS.build(visual) if visual else None
+        self.audio = MODELS.build(audio) if audio else None
+        self.neck = MODELS.build(neck) if neck else None
+        self.head = MODELS.build(head)
+
+    def extract_feat(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Fused features ``(B, L, d)`` of a preprocessed batch."""
+        visual = self.visual(inputs['faces']) if self.visual is not None else None
+        audio = self.audio(inputs['patches']) if self.audio is not None else None
+        if self.neck is None:
+            return visual if audio is None else audio
+        return self.neck(audio, visual, inputs['audio_mask'], inputs['visual_mask'])
+
+    def forward(
+        self,
+        inputs: dict[str, Tensor],
+        data_samples: list[AffectDataSample] | None = None,
+        mode: Literal['tensor', 'loss', 'predict'] = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | list[AffectDataSample]:
+        """Run the model on a preprocessed batch.
+
+        Args:
+            inputs: as :class:`AffectDataPreprocessor` returns them.
+            data_samples: one a window; not needed for ``'tensor'``.
+            mode: ``'tensor'``: ``(B, L, k)`` predictions; ``'loss'``: dict of losses; ``'predict'``: the data samples
+                with ``pred_affect`` ``(n, k)`` on the CPU.
+
+        Raises:
+            ValueError: for another mode.
+        """
+        if mode == 'tensor':
+            return self.head(self.extract_feat(inputs))
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        raise ValueError(f"mode={mode!r}; expected 'tensor', 'loss' or 'predict'")
+
+    def loss(self, inputs: dict[str, Tensor], data_samples: list[AffectDataSample]) -> dict[str, Tensor]:
+        """Losses over the frames that have a valid annotation."""
+        features = self.extract_feat(inputs)
+        target, mask = stack_targets(data_samples, features.shape[1])
+        return self.head.loss(features, target.to(features.device), mask.to(features.device))
+
+    def predict(self, inputs: dict[str, Tensor], data_samples: list[AffectDataSample]) -> list[AffectDataSample]:
+        """Data samples with predictions for their real frames."""
+        predictions = self.head(self.extract_feat(inputs)).float().cpu()
+        for sample, prediction in zip(data_samples, predictions, strict=True):
+            sample.pred_affect = prediction[: len(sample.valid)]
+            sample.set_field(self.head.targets, 'targets', field_type='metainfo')
+        return data_samples
+
+
+def stack_targets(data_samples: list[AffectDataSample], frames: int) -> tuple[Tensor, Tensor]:
+    """Targets and masks of windows, padded to ``frames``.
+
+    Returns:
+        ``(B, frames, 2)`` float32 and ``(B, frames)`` bool, False in the padding.
+    """
+    target = pad_sequence([sample.gt_affect for sample in data_samples], batch_first=True)
+    mask = pad_sequence([sample.valid for sample in data_samples], batch_first=True)
+    short = frames - target.shape[1]
+    return nn.functional.pad(target, (0, 0, 0, short)), nn.functional.pad(mask, (0, short))

@@ -1,0 +1,3 @@
+from .affect_head import AffectHead
+
+__all__ = ['AffectHead']

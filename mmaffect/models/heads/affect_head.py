@@ -1,0 +1,70 @@
+"""Regression of valence and arousal from fused features."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ...errors import ConfigError
+from ...registry import MODELS
+
+AFFECT = ('valence', 'arousal')
+
+
+@MODELS.register_module()
+class AffectHead(BaseModule):
+    """Multi-layer perceptron with tanh: ``(B, L, in_channels)`` to valence and arousal in [-1, 1].
+
+    Args:
+        in_channels: length of a fused feature.
+        hidden: width of the hidden layer.
+        targets: ``('valence', 'arousal')``, or one of them for a model per target.
+        dropout: before each linear layer (the paper: 0.8).
+        batch_norm: BatchNorm1d after the first linear layer (released GRJCA code).
+        loss: config of the loss.
+        init_cfg: as in MMEngine.
+
+    Raises:
+        ConfigError: for an unknown target.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden: int = 256,
+        targets: Sequence[str] = AFFECT,
+        dropout: float = 0.8,
+        batch_norm: bool = False,
+        loss: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if not targets or any(target not in AFFECT for target in targets):
+            raise ConfigError(f'AffectHead: targets={tuple(targets)}; expected one or both of {AFFECT}')
+        self.targets = tuple(targets)
+        self.dropout = nn.Dropout(dropout)
+        self.fc1 = nn.Linear(in_channels, hidden)
+        self.norm = nn.BatchNorm1d(hidden) if batch_norm else nn.Identity()
+        self.fc2 = nn.Linear(hidden, len(self.targets))
+        self.loss_module = MODELS.build(loss or {'type': 'CCCLoss'})
+        self.register_buffer(
+            'columns', torch.tensor([AFFECT.index(target) for target in self.targets]), persistent=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict.
+
+        Args:
+            x: ``(B, L, in_channels)``.
+
+        Returns:
+            ``(B, L, len(targets))`` in [-1, 1].
+        """
+        x = self.fc1(self.dropout(x))
+        x = self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return torch.tanh(self.fc2(self.dropout(nn.functional.leaky_relu(x))))
+
+    def loss(self, x: Tensor, target: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Loss of features ``(B, L, in_channels)`` against ``target`` ``(B, L, 2)`` over ``mask`` ``(B, L)``."""
+        return {'loss_ccc': self.loss_module(self(x), target.index_select(-1, self.columns), mask)}

@@ -1,0 +1,83 @@
+"""What every fusion of an audio and a visual stream has in common."""
+
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ...errors import ConfigError
+
+
+class FusionNeck(BaseModule):
+    """Base of fusion necks: ``neck(audio, visual, audio_mask=None, visual_mask=None) -> (B, L, out_channels)``.
+
+    Args:
+        audio_channels: d_a, length of an audio feature.
+        visual_channels: d_v, length of a visual feature.
+        seq_len: L, the only length of a window that the weights fit; ``None`` if any will do.
+        normalize: L2-normalise each frame's features first.
+        init_cfg: as in MMEngine.
+
+    Raises:
+        ConfigError: if a size is not positive.
+    """
+
+    out_channels: int
+
+    def __init__(
+        self,
+        audio_channels: int,
+        visual_channels: int,
+        seq_len: int | None,
+        normalize: bool,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        for name, value in (
+            ('audio_channels', audio_channels),
+            ('visual_channels', visual_channels),
+            ('seq_len', seq_len),
+        ):
+            if value is not None and value < 1:
+                raise ConfigError(f'{type(self).__name__}: {name}={value}; expected at least 1')
+        self.audio_channels = audio_channels
+        self.visual_channels = visual_channels
+        self.seq_len = seq_len
+        self.normalize = normalize
+
+    def prepare(
+        self, audio: Tensor, visual: Tensor, audio_mask: Tensor | None, visual_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Check, normalise and mask the inputs.
+
+        Frames outside a mask become zero vectors: they add nothing to any correlation and get nothing attended.
+
+        Args:
+            audio: ``(B, L, d_a)``.
+            visual: ``(B, L, d_v)``.
+            audio_mask: ``(B, L)`` bool, frames that have sound; all, if ``None``.
+            visual_mask: ``(B, L)`` bool, frames that have a picture; all, if ``None``.
+
+        Returns:
+            Both, in their shapes.
+
+        Raises:
+            ConfigError: if a shape is not as above.
+        """
+        self._check('audio', audio, self.audio_channels)
+        self._check('visual', visual, self.visual_channels)
+        if audio.shape[:2] != visual.shape[:2]:
+            raise ConfigError(f'audio {tuple(audio.shape)}, visual {tuple(visual.shape)}: windows or frames differ')
+        if self.normalize:
+            audio, visual = F.normalize(audio, dim=-1), F.normalize(visual, dim=-1)
+        if audio_mask is not None:
+            audio = audio * audio_mask.unsqueeze(-1)
+        if visual_mask is not None:
+            visual = visual * visual_mask.unsqueeze(-1)
+        return audio, visual
+
+    def _check(self, name: str, x: Tensor, channels: int) -> None:
+        frames = 'L' if self.seq_len is None else self.seq_len
+        if x.ndim != 3 or x.shape[2] != channels or self.seq_len not in (None, x.shape[1]):
+            raise ConfigError(
+                f'{type(self).__name__}: {name} of shape {tuple(x.shape)}; expected (B, {frames}, {channels})'
+            )

@@ -1,0 +1,143 @@
+"""Gated recursive joint cross-attention.
+
+Praveen, Alam, "Handling Weak Complementary Relationships for Audio-Visual Emotion Recognition", arXiv 2503.12261 v1,
+section 1.4. The authors' released code differs from these equations.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...errors import ConfigError
+from ...registry import MODELS
+from .rjca import RJCA
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What the gates chose, modality by modality.
+
+    Attributes:
+        audio: one ``(B, L, 2)`` per iteration: shares of the features of iteration t-1 and t.
+        visual: the same.
+        audio_stage: ``(B, L, M)``, shares of the gated features of every iteration.
+        visual_stage: the same.
+    """
+
+    audio: list[Tensor]
+    visual: list[Tensor]
+    audio_stage: Tensor
+    visual_stage: Tensor
+
+
+def gate(X: Tensor, W: Tensor, temperature: float) -> Tensor:
+    """Shares of ``K`` candidates at every frame, eq. 10 and 11.
+
+    Args:
+        X: ``(B, L, d_m)``, features that decide.
+        W: ``(d_m, K)``.
+        temperature: T > 0.
+
+    Returns:
+        ``(B, L, K)``, summing to 1 over K.
+    """
+    return torch.softmax(X @ W / temperature, dim=-1)
+
+
+def mix(candidates: list[Tensor], shares: Tensor) -> Tensor:
+    """ReLU of the sum of ``K`` candidates ``(B, L, d_m)`` weighted by ``shares`` ``(B, L, K)``, eq. 12-15."""
+    return F.relu(sum(x * shares[..., k, None] for k, x in enumerate(candidates)))
+
+
+class GateWeights(nn.Module):
+    """Weights of one gate of each modality: ``W_gl_a (d_a, K)``, ``W_gl_v (d_v, K)``, Xavier-uniform, no bias."""
+
+    def __init__(self, audio_channels: int, visual_channels: int, choices: int) -> None:
+        super().__init__()
+        self.W_gl_a = nn.Parameter(torch.empty(audio_channels, choices))
+        self.W_gl_v = nn.Parameter(torch.empty(visual_channels, choices))
+        for weight in self.parameters():
+            nn.init.xavier_uniform_(weight)
+
+
+@MODELS.register_module()
+class GRJCA(RJCA):
+    """Recursive joint cross-attention with an iteration gate and a stage gate: eq. 1-15.
+
+    Weights beside those of :class:`RJCA`: ``gates.{t}.W_gl_a W_gl_v`` (d_m, 2), ``stage_gate.W_gl_a W_gl_v`` (d_m, M).
+
+    Where the paper is open or at odds with itself:
+
+    - the recursion goes on from the attended, not from the gated features;
+    - the columns of a gate pair as in eq. 12 and 13 (0: t-1, 1: t), not as in the text above them;
+    - the stage gate is ``softmax(X_m^M W_gl_m / T)``, one share an iteration;
+    - eq. 14 reads G_a where it prints G_v; W_hv is (d, d_v);
+    - features are L2-normalised first, as in the released code, since with T = 0.1 the gates saturate without it.
+
+    Args:
+        audio_channels: d_a, length of an audio feature.
+        visual_channels: d_v, length of a visual feature.
+        seq_len: L, frames of a window.
+        num_iters: M, number of iterations.
+        temperature: T of every gate.
+        dropout: on the attended features.
+        normalize: L2-normalise each frame's features first.
+        init_cfg: as in MMEngine.
+
+    Raises:
+        ConfigError: if ``num_iters`` is less than 1 or ``temperature`` is not positive.
+
+    Examples:
+        >>> neck = GRJCA(audio_channels=8, visual_channels=16, seq_len=30)
+        >>> neck(torch.randn(2, 30, 8), torch.randn(2, 30, 16)).shape
+        torch.Size([2, 30, 24])
+    """
+
+    def __init__(
+        self,
+        audio_channels: int,
+        visual_channels: int,
+        seq_len: int,
+        num_iters: int = 2,
+        temperature: float = 0.1,
+        dropout: float = 0.5,
+        normalize: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(audio_channels, visual_channels, seq_len, num_iters, dropout, normalize, init_cfg)
+        if not temperature > 0:
+            raise ConfigError(f'GRJCA: temperature={temperature}; expected more than 0')
+        self.temperature = temperature
+        self.gates = nn.ModuleList(GateWeights(audio_channels, visual_channels, 2) for _ in range(num_iters))
+        self.stage_gate = GateWeights(audio_channels, visual_channels, num_iters)
+
+    def forward(
+        self,
+        audio: Tensor,
+        visual: Tensor,
+        audio_mask: Tensor | None = None,
+        visual_mask: Tensor | None = None,
+        return_gates: bool = False,
+    ) -> Tensor | tuple[Tensor, Gates]:
+        """Fuse ``(B, L, d_a)`` and ``(B, L, d_v)`` to ``(B, L, d_a + d_v)``, audio first.
+
+        Args:
+            audio: ``(B, L, d_a)``.
+            visual: ``(B, L, d_v)``.
+            audio_mask: ``(B, L)`` bool, frames that have sound.
+            visual_mask: ``(B, L)`` bool, frames that have a picture.
+            return_gates: also return the :class:`Gates`.
+        """
+        audios, visuals = self.recurse(*self.prepare(audio, visual, audio_mask, visual_mask))
+        X_a, G_a, S_a = self._gated(audios, [g.W_gl_a for g in self.gates], self.stage_gate.W_gl_a)
+        X_v, G_v, S_v = self._gated(visuals, [g.W_gl_v for g in self.gates], self.stage_gate.W_gl_v)
+        fused = torch.cat((X_a, X_v), dim=-1)
+        return (fused, Gates(G_a, G_v, S_a, S_v)) if return_gates else fused
+
+    def _gated(self, X: list[Tensor], W_gl: list[Tensor], W_stage: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+        G = [gate(x, W, self.temperature) for x, W in zip(X[1:], W_gl, strict=True)]  # eq. 10, 11
+        X_g = [mix([X[t], X[t + 1]], G[t]) for t in range(len(G))]  # eq. 12, 13
+        G_f = gate(X[-1], W_stage, self.temperature)
+        return mix(X_g, G_f), G, G_f  # eq. 14, 15

@@ -1,0 +1,71 @@
+"""Recursive joint cross-attention.
+
+Praveen, Granger, Cardinal, "Recursive Joint Attention for Audio-Visual Fusion in Regression based Emotion
+Recognition", ICASSP 2023, in the form of the GRJCA paper's section 1.3.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import ConfigError
+from ...registry import MODELS
+from .base import FusionNeck
+from .joint_cross_attention import JointCrossAttention
+
+
+@MODELS.register_module()
+class RJCA(FusionNeck):
+    """Joint cross-attention, repeated: eq. 1-9. One iteration is JCA.
+
+    Weights are not shared between iterations: ``layers.{t}.W_ja W_jv W_ca W_cv W_ha W_hv``.
+
+    Args:
+        audio_channels: d_a, length of an audio feature.
+        visual_channels: d_v, length of a visual feature.
+        seq_len: L, frames of a window.
+        num_iters: M, number of iterations.
+        dropout: on the attended features.
+        normalize: L2-normalise each frame's features first (not in the paper; the released code does).
+        init_cfg: as in MMEngine.
+
+    Raises:
+        ConfigError: if ``num_iters`` is less than 1.
+    """
+
+    def __init__(
+        self,
+        audio_channels: int,
+        visual_channels: int,
+        seq_len: int,
+        num_iters: int = 2,
+        dropout: float = 0.5,
+        normalize: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(audio_channels, visual_channels, seq_len, normalize, init_cfg)
+        if num_iters < 1:
+            raise ConfigError(f'{type(self).__name__}: num_iters={num_iters}; expected at least 1')
+        self.out_channels = audio_channels + visual_channels
+        self.layers = nn.ModuleList(
+            JointCrossAttention(audio_channels, visual_channels, seq_len, dropout) for _ in range(num_iters)
+        )
+
+    def recurse(self, X_a: Tensor, X_v: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Attended features of every iteration, eq. 8 and 9; entry 0 is the input."""
+        audio, visual = [X_a], [X_v]
+        for layer in self.layers:
+            X_a, X_v = layer(X_a, X_v)
+            audio.append(X_a)
+            visual.append(X_v)
+        return audio, visual
+
+    def forward(
+        self,
+        audio: Tensor,
+        visual: Tensor,
+        audio_mask: Tensor | None = None,
+        visual_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Fuse ``(B, L, d_a)`` and ``(B, L, d_v)`` to ``(B, L, d_a + d_v)``; masks as in :class:`FusionNeck`."""
+        audios, visuals = self.recurse(*self.prepare(audio, visual, audio_mask, visual_mask))
+        return torch.cat((audios[-1], visuals[-1]), dim=-1)

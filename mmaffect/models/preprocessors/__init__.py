@@ -1,0 +1,3 @@
+from .affect_data_preprocessor import AffectDataPreprocessor
+
+__all__ = ['AffectDataPreprocessor']

@@ -1,0 +1,3 @@
+from .affect_data_sample import AffectDataSample
+
+__all__ = ['AffectDataSample']
