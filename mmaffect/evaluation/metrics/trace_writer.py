@@ -1,0 +1,68 @@
+"""Merged predictions as tables and pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from ...registry import METRICS
+from ...utils.files import write_text
+from ...visualization import draw_traces
+from ..functional import concordance_correlation_coefficient, merge_windows
+from .ccc_metric import AFFECT, SYNTHETIC_NOTICE, window_entry
+
+
+@METRICS.register_module()
+class TraceWriter(BaseMetric):
+    """Write ``<trial>.csv`` (frame, time, predicted and annotated affect) and ``<trial>.png`` for every trial.
+
+    Args:
+        out_dir: folder, made if needed.
+        plot: also draw the pictures.
+        collect_device: as in :class:`CCCMetric`.
+    """
+
+    def __init__(self, out_dir: str, plot: bool = True, collect_device: str = 'gpu') -> None:
+        super().__init__(collect_device)
+        self.out_dir = Path(out_dir)
+        self.plot = plot
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep one entry a window."""
+        self.results += [{**window_entry(sample), 'times': sample['timestamps'].numpy()} for sample in data_samples]
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Merge and write; returns no figures."""
+        targets = results[0]['targets']
+        columns = [AFFECT.index(target) for target in targets]
+        times: dict[str, dict[int, float]] = {}
+        for entry in results:
+            times.setdefault(entry['trial'], {}).update(enumerate(entry['times'].tolist(), entry['start']))
+        merged = merge_windows(results)
+        note = SYNTHETIC_NOTICE if (self.dataset_meta or {}).get('synthetic') else ''
+        for name, trial in merged.items():
+            seconds = np.array([times[name][frame] for frame in range(len(trial.pred))])
+            truth = np.where(trial.valid[:, None], trial.affect[:, columns], np.nan)
+            write_text(self.out_dir / f'{name}.csv', _table(seconds, trial.pred, truth, targets))
+            if self.plot:
+                labels = [
+                    f'CCC {concordance_correlation_coefficient(trial.pred[trial.valid, k], truth[trial.valid, k]):.3f}'
+                    for k in range(len(targets))
+                ]
+                draw_traces(
+                    self.out_dir / f'{name}.png', seconds, trial.pred, truth,
+                    targets=targets, title=name, labels=labels if trial.valid.any() else None, note=note,
+                )  # fmt: skip
+        MMLogger.get_current_instance().info(f'traces of {len(merged)} trials are in {self.out_dir}')
+        return {}
+
+
+def _table(times: np.ndarray, pred: np.ndarray, truth: np.ndarray, targets: Sequence[str]) -> str:
+    header = ['frame', 'time', *targets, *(f'annotated_{target}' for target in targets)]
+    rows = [
+        ','.join([str(frame), f'{time:.6f}', *(f'{value:.6f}' for value in (*p, *t))])
+        for frame, (time, p, t) in enumerate(zip(times, pred, truth, strict=True), 1)
+    ]
+    return '\n'.join([','.join(header), *rows]) + '\n'

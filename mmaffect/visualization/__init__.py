@@ -1,0 +1,3 @@
+from .traces import draw_traces
+
+__all__ = ['draw_traces']
