@@ -1,0 +1,57 @@
+"""Mends for known seams between MMEngine and its surroundings, one function each, with the symptom it mends."""
+
+import os
+
+import numpy as np
+import torch
+
+
+def allow_runner_checkpoints() -> None:
+    """Let ``torch.load(weights_only=True)`` read what a Runner writes.
+
+    Symptom: ``UnpicklingError: Weights only load failed ... HistoryBuffer`` on ``--resume``, since torch 2.6 refuses
+    what MMEngine keeps beside the weights. The classes are allowed by name; a foreign file still cannot run code.
+    """
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    try:
+        from numpy._core.multiarray import _reconstruct, scalar
+    except ImportError:  # NumPy 1
+        from numpy.core.multiarray import _reconstruct, scalar
+    numbers = [np.float64, np.float32, np.int64, np.int32, np.bool_]
+    torch.serialization.add_safe_globals(
+        [HistoryBuffer, _reconstruct, scalar, np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in numbers)]
+    )
+
+
+def init_cpu_process_group(launcher: str) -> None:
+    """Start gloo before the Runner does.
+
+    Symptom: ``Found no NVIDIA driver`` under torchrun on a machine without a GPU, since ``mmengine.dist`` calls
+    ``torch.cuda.set_device`` for every back end. The Runner leaves a process group alone that is there already.
+
+    Args:
+        launcher: ``'pytorch'`` or ``'slurm'``.
+    """
+    if launcher == 'slurm':
+        for name, source in (('RANK', 'PROCID'), ('WORLD_SIZE', 'NTASKS'), ('LOCAL_RANK', 'LOCALID')):
+            os.environ.setdefault(name, os.environ[f'SLURM_{source}'])
+    torch.distributed.init_process_group('gloo')
+
+
+def cpu_model_wrapper() -> dict:
+    """Config of DDP on CPUs.
+
+    Symptom: MMEngine's default wrapper passes ``device_ids``, which DDP refuses for a model on the CPU.
+    """
+    return {'type': 'MMDistributedDataParallel', 'device_ids': None, 'broadcast_buffers': False}
+
+
+def register_package() -> None:
+    """Make ``_base_='mmaffect::...'`` and scopes of inferencers known to MMEngine.
+
+    Symptom: ``MODULE2PACKAGE`` lists OpenMMLab's own projects only.
+    """
+    from mmengine.config import utils
+
+    utils.MODULE2PACKAGE.setdefault('mmaffect', 'mmaffect')

@@ -1,0 +1,4 @@
+from .hooks import CorpusStatisticsHook
+from .optim import AutocastOptimWrapper
+
+__all__ = ['AutocastOptimWrapper', 'CorpusStatisticsHook']

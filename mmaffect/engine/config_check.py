@@ -1,0 +1,135 @@
+"""Checks a config against the constructors that it names, before anything is built."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+
+from mmengine import registry as mmengine_registry
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from .. import registry as mmaffect_registry
+from ..errors import ConfigError
+
+# Handed over by whoever builds the object.
+INJECTED = {'dataset', 'seed', 'sampler', 'optimizer', 'params', 'model', 'module', 'runner', 'dataloader', 'name', 'save_dir'}
+# Taken out by builders before the constructor sees them.
+CONSUMED = {
+    'optim_wrapper': {'constructor', 'optimizer', 'paramwise_cfg'},
+    'param_scheduler': {'convert_to_iter_based'},
+    'train_cfg': {'by_epoch'},
+}
+DATALOADER_EXTRAS = {'dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn', 'num_batch_per_epoch'}
+
+
+def check_config(cfg: Config) -> None:
+    """Bind every ``dict(type=...)`` of a config to the constructor that it names.
+
+    Args:
+        cfg: the config of a Runner.
+
+    Raises:
+        ConfigError: for the first name or argument that does not exist or is missing, with its path in the config
+            and the nearest name that does.
+    """
+    for path, node in _dicts(cfg._cfg_dict if isinstance(cfg, Config) else cfg, ''):
+        last = path.rpartition('.')[2]
+        if isinstance(node.get('type'), str):
+            _check_node(path, node)
+        elif last.endswith('_dataloader'):
+            _check_keys(path, node, set(inspect.signature(DataLoader).parameters) | DATALOADER_EXTRAS)
+
+
+def check_options(cfg: Config, options: Mapping[str, object] | None) -> None:
+    """Refuse a top-level key of ``--cfg-options`` that neither the config nor the Runner has.
+
+    Keys further down are the business of :func:`check_config` after they were merged.
+
+    Args:
+        cfg: the config before the options are merged.
+        options: dotted keys and values.
+
+    Raises:
+        ConfigError: naming the key and the nearest one.
+    """
+    known = set(cfg.keys()) | set(inspect.signature(Runner.__init__).parameters)
+    for key in options or {}:
+        if key.split('.')[0] not in known:
+            raise ConfigError(f'--cfg-options {key}: {_unknown(key.split(".")[0], known, "key")}')
+
+
+def _dicts(node: object, path: str) -> Iterator[tuple[str, Mapping]]:
+    if isinstance(node, Mapping):
+        if path:
+            yield path, node
+        children = node.items()
+    elif isinstance(node, (list, tuple)):
+        children = enumerate(node)
+    else:
+        return
+    for key, child in children:
+        yield from _dicts(child, f'{path}.{key}' if path else str(key))
+
+
+def _check_node(path: str, node: Mapping) -> None:
+    if node['type'] == 'Runner' and '.' not in path:
+        return
+    target = _find(node['type'])
+    if target is None:
+        raise ConfigError(f'{path}.type = {node["type"]!r}: {_unknown(node["type"], _names(), "name")}')
+    parameters = dict(inspect.signature(target).parameters)
+    if inspect.isfunction(target):
+        parameters.pop(next(iter(parameters), None), None)  # the data that a function is called with
+    root = path.split('.')[0]
+    given = set(node) - {'type', '_scope_', '_delete_'} - CONSUMED.get(root, set())
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        _check_keys(path, given, set(parameters) - {'self'}, f' of {node["type"]}')
+    missing = [
+        name
+        for name, p in parameters.items()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given | INJECTED
+    ]
+    if missing and path not in ('optim_wrapper', 'train_cfg', 'val_cfg', 'test_cfg', 'visualizer'):
+        raise ConfigError(f'{path}.{missing[0]}: {node["type"]} needs this argument')
+
+
+def _check_keys(path: str, given: set[str] | Mapping, known: set[str], what: str = '') -> None:
+    for key in given:
+        if key not in known:
+            raise ConfigError(f'{path}.{key}: {_unknown(key, known, f"argument{what}")}')
+
+
+def _unknown(name: str, known: set[str], what: str) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f'did you mean {close[0]!r}?' if close else f'there are {", ".join(sorted(known)[:12])}'
+    return f'no such {what}; {hint}'
+
+
+@cache
+def _registries() -> list[Registry]:
+    found = [
+        value
+        for module in (mmaffect_registry, mmengine_registry)
+        for value in vars(module).values()
+        if isinstance(value, Registry)
+    ]
+    for one in found:
+        one.import_from_location()
+    # Our names come before those that others gave to MMEngine's root, as in a lookup with our scope.
+    return sorted(found, key=lambda one: one.scope != 'mmaffect')
+
+
+def _find(name: str) -> object | None:
+    scope, _, key = name.rpartition('.')
+    if scope and scope not in ('mmaffect', 'mmengine'):
+        # Another project's; its own registry will tell.
+        return next((target for one in _registries() if (target := one.get(name)) is not None), None)
+    return next((one.module_dict[key] for one in _registries() if key in one.module_dict), None)
+
+
+@cache
+def _names() -> set[str]:
+    return {name for one in _registries() for name in one.module_dict}

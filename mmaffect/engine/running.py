@@ -1,0 +1,112 @@
+"""From a config file to a Runner: what tools/train.py and tools/test.py share."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from ..compat import allow_runner_checkpoints, cpu_model_wrapper, init_cpu_process_group, register_package
+from ..datasets.corpus import Corpus
+from ..errors import ConfigError
+from .checkpoint import check_model, read_checkpoint
+from .config_check import check_config, check_options
+
+DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def load_config(
+    path: str | Path,
+    *,
+    options: Mapping[str, object] | None = None,
+    data_root: str | None = None,
+    work_dir: str | None = None,
+    launcher: str = 'none',
+) -> Config:
+    """Read a config file, merge what the command line says, and check it.
+
+    Args:
+        path: config file.
+        options: dotted keys and values of ``--cfg-options``.
+        data_root: folder of the prepared corpus for every data loader, instead of the config's.
+        work_dir: folder of logs and checkpoints; ``work_dirs/<config>`` if neither this nor the config names one.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Raises:
+        ConfigError: if the file or a key does not exist or does not fit.
+    """
+    register_package()
+    if not Path(path).is_file():
+        raise ConfigError(f'{path}: no such config file')
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is a program, and can fail in any way
+        raise ConfigError(f'{path}: {type(error).__name__}: {error}') from None
+    check_options(cfg, options)
+    try:
+        cfg.merge_from_dict(dict(options or {}))
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise ConfigError(f'--cfg-options {" ".join(options)}: {error}') from None
+    if data_root is not None:
+        for loader in datasets(cfg):
+            loader.dataset.data_root = data_root
+    cfg.launcher = launcher
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
+    check_config(cfg)
+    return cfg
+
+
+def datasets(cfg: Config) -> list[ConfigDict]:
+    """Data loaders of a config."""
+    return [cfg[name] for name in DATALOADERS if cfg.get(name) is not None]
+
+
+def use_amp(cfg: Config) -> None:
+    """Train in bfloat16 autocast."""
+    cfg.optim_wrapper.type = 'AutocastOptimWrapper'
+
+
+def prepare_resume(cfg: Config, resume: str | None) -> None:
+    """Set up ``--resume`` and make sure that the checkpoint can be read.
+
+    Args:
+        cfg: the config.
+        resume: ``'auto'``: the latest checkpoint of the work dir, if there is one; a path: that one; ``None``: none.
+
+    Raises:
+        CheckpointError: if it is missing, damaged or unsafe.
+    """
+    allow_runner_checkpoints()
+    if resume is None:
+        return
+    if resume == 'auto':
+        resume = find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
+    cfg.resume = resume is not None
+    cfg.load_from = resume
+
+
+def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Runner:
+    """Build the Runner of a config, after a look at its data and its checkpoint.
+
+    Args:
+        cfg: the config.
+        loaders: data loaders that will be used.
+
+    Raises:
+        CorpusError: if a corpus is missing or damaged.
+        CheckpointError: if the checkpoint to resume from is damaged or of another model.
+        ConfigError: if a value does not fit its constructor.
+    """
+    for root in {cfg[name].dataset.data_root for name in loaders}:
+        Corpus(root)
+    state = read_checkpoint(cfg.load_from)['state_dict'] if cfg.get('resume') else None
+    if cfg.launcher != 'none' and not torch.cuda.is_available():
+        init_cpu_process_group(cfg.launcher)
+        cfg.model_wrapper_cfg = cpu_model_wrapper()
+    os.environ.setdefault('LOCAL_RANK', '0')
+    runner = Runner.from_cfg(cfg)
+    if state is not None:
+        check_model(getattr(runner.model, 'module', runner.model), state, cfg.load_from)
+    return runner

@@ -1,0 +1,53 @@
+"""Test a checkpoint: python tools/test.py CONFIG CHECKPOINT [--data-root ...] [--out traces/]."""
+
+import argparse
+import os
+
+from mmengine.config import DictAction
+
+from mmaffect.utils.cli import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder of the log (default: work_dirs/<config>)')
+    parser.add_argument('--data-root', help="folder of the prepared corpus, instead of the config's")
+    parser.add_argument('--split', choices=['val', 'test'], help='validation (default) or test trials')
+    parser.add_argument('--out', help='write predictions of every trial to this folder, as CSV and PNG')
+    parser.add_argument('--amp', action='store_true', help='bfloat16 autocast, on CPU and GPU')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value; lists as "a.b=[1,2]"'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+
+    import torch
+    from mmengine.device import get_device
+
+    from mmaffect.engine.checkpoint import load_weights
+    from mmaffect.engine.running import build_runner, load_config
+
+    cfg = load_config(
+        args.config, options=args.cfg_options, data_root=args.data_root, work_dir=args.work_dir, launcher=args.launcher
+    )
+    if args.split:
+        cfg.test_dataloader.dataset.split = args.split
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    cfg.test_evaluator = evaluators + ([dict(type='TraceWriter', out_dir=args.out)] if args.out else [])
+    cfg.load_from, cfg.resume = None, False
+    runner = build_runner(cfg, loaders=('test_dataloader',))
+    load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
+    with torch.autocast(get_device(), torch.bfloat16, enabled=args.amp):
+        runner.test()
+
+
+if __name__ == '__main__':
+    run_tool(main)

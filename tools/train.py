@@ -1,0 +1,54 @@
+"""Train a model: python tools/train.py configs/grjca_affwild2.py [--data-root data/affwild2]."""
+
+import argparse
+import os
+
+from mmengine.config import DictAction
+
+from mmaffect.utils.cli import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<config>)')
+    parser.add_argument('--data-root', help="folder of the prepared corpus, instead of the config's")
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='continue from the latest checkpoint of the work dir, or from the one given',
+    )
+    parser.add_argument('--amp', action='store_true', help='bfloat16 autocast, on CPU and GPU')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by (ranks * batch size) / auto_scale_lr.base_batch_size',
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value; lists as "a.b=[1,2]"'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+
+    from mmaffect.engine.running import build_runner, load_config, prepare_resume, use_amp
+
+    cfg = load_config(
+        args.config, options=args.cfg_options, data_root=args.data_root, work_dir=args.work_dir, launcher=args.launcher
+    )
+    if args.amp:
+        use_amp(cfg)
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+    prepare_resume(cfg, args.resume)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    run_tool(main)
