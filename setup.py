@@ -25,7 +25,7 @@ setup(
         'mmcv-lite>=2.0.1,<2.3',
         'numpy>=1.24',
         'opencv-python>=4.7',
-        'av>=13',
+        'av>=15',
         # No wheel of decord exists for Apple silicon; PyAV serves there.
         'decord>=0.6; platform_machine != "arm64"',
         'matplotlib>=3.7',
@@ -35,6 +35,6 @@ setup(
     extras_require={
         'demo': ['scikit-image>=0.22', 'scipy>=1.10'],
         'video': [],
-        'dev': ['pytest>=8', 'ruff>=0.6', 'scipy>=1.10', 'tensorboard>=2.14'],
+        'dev': ['pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'scipy>=1.10', 'tensorboard>=2.14'],
     },
 )
