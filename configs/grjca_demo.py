@@ -9,7 +9,14 @@ data_root = 'data/demo'
 model.update(
     visual=dict(
         type='Stream',
-        backbone=dict(type='IResNet', units=[1, 1, 1, 1], channels=[16, 24, 32, 48], strides=[2, 2, 2, 1], out_channels=64, dropout=0.2),
+        backbone=dict(
+            type='IResNet',
+            units=[1, 1, 1, 1],
+            channels=[16, 24, 32, 48],
+            strides=[2, 2, 2, 1],
+            out_channels=64,
+            dropout=0.2,
+        ),
         temporal=dict(type='TemporalConvNet', in_channels=64, channels=[64, 64]),
         batch_norm=True,
     ),
@@ -19,7 +26,9 @@ model.update(
         temporal=dict(type='TemporalConvNet', in_channels=64, channels=[64, 64]),
         batch_norm=True,
     ),
-    neck=dict(type='GRJCA', audio_channels=64, visual_channels=64, seq_len=100, num_iters=2, temperature=0.1, dropout=0.5),
+    neck=dict(
+        type='GRJCA', audio_channels=64, visual_channels=64, seq_len=100, num_iters=2, temperature=0.1, dropout=0.5
+    ),
     head=dict(type='AffectHead', in_channels=128, hidden=64, dropout=0.2, loss=dict(type='CCCLoss', reduction='batch')),
 )
 

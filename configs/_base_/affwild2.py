@@ -3,12 +3,12 @@ dataset_type = 'AffectDataset'
 data_root = 'data/affwild2'
 
 train_pipeline = [
-    dict(type='RandomCrop', size=40),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomFaceCrop', size=40),
+    dict(type='RandomFaceFlip', prob=0.5),
     dict(type='PackAffectInputs'),
 ]
 test_pipeline = [
-    dict(type='CenterCrop', size=40),
+    dict(type='CenterFaceCrop', size=40),
     dict(type='PackAffectInputs'),
 ]
 

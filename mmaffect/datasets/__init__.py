@@ -3,16 +3,16 @@ from .collate import collate_windows
 from .corpus import Corpus, Trial, TrialInfo
 from .corpus_writer import CorpusWriter
 from .sampler import WindowSampler
-from .transforms import CenterCrop, PackAffectInputs, RandomCrop, RandomFlip
+from .transforms import CenterFaceCrop, PackAffectInputs, RandomFaceCrop, RandomFaceFlip
 
 __all__ = [
     'AffectDataset',
-    'CenterCrop',
+    'CenterFaceCrop',
     'Corpus',
     'CorpusWriter',
     'PackAffectInputs',
-    'RandomCrop',
-    'RandomFlip',
+    'RandomFaceCrop',
+    'RandomFaceFlip',
     'Trial',
     'TrialInfo',
     'WindowSampler',

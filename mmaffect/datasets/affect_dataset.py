@@ -9,7 +9,7 @@ from mmengine.dataset import BaseDataset
 
 from ..errors import ConfigError, CorpusError
 from ..media.log_mel import Align, patch_starts
-from ..registry import DATASETS
+from ..registry import DATASETS, TRANSFORMS
 from .corpus import SPLITS, Corpus, Split, Trial
 from .folds import fold_name, split_folds
 from .sampler import SeededIndex
@@ -67,7 +67,8 @@ class AffectDataset(BaseDataset):
             ann_file='',
             data_root=str(data_root),
             data_prefix={},
-            pipeline=list(pipeline),
+            # Here and not by MMEngine, which finds our names only under a Runner with our scope.
+            pipeline=[TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline],
             test_mode=split != 'train',
             lazy_init=lazy_init,
         )
@@ -141,7 +142,7 @@ class AffectDataset(BaseDataset):
         first = int(np.clip(rows.min(), 0, max(total - 1, 0)))
         last = int(np.clip(rows.max() + patch, first + 1, max(total, 1)))
         audio_mask = np.zeros(self.window, bool)
-        audio_mask[:length] = (rows < total) & (rows + patch > 0)
+        audio_mask[:length] = source.info.has_audio & (rows < total) & (rows + patch > 0)
         visual_mask = np.zeros(self.window, bool)
         visual_mask[:length] = source.info.faces_present > 0
         rows = rows - first

@@ -92,13 +92,13 @@ def check_trial_name(name: str) -> str:
     """Return ``name`` if it can name a file inside the corpus and nothing outside it.
 
     Raises:
-        CorpusError: if it is empty, hidden, or holds a separator or a control character.
+        CorpusError: if it is empty, hidden, or holds a separator, a control character or bytes that are no text.
 
     Examples:
         >>> check_trial_name('10-60-1280x720_right')
         '10-60-1280x720_right'
     """
-    if not name or name.startswith('.') or any(c in '/\\:' or ord(c) < 32 for c in name):
+    if not name or name.startswith('.') or any(c in '/\\:' or ord(c) < 32 or '\ud800' <= c <= '\udfff' for c in name):
         raise CorpusError(f'{name!r} cannot name a trial: expected a file name without separators')
     return name
 

@@ -15,7 +15,19 @@ from .. import registry as mmaffect_registry
 from ..errors import ConfigError
 
 # Handed over by whoever builds the object.
-INJECTED = {'dataset', 'seed', 'sampler', 'optimizer', 'params', 'model', 'module', 'runner', 'dataloader', 'name', 'save_dir'}
+INJECTED = {
+    'dataset',
+    'seed',
+    'sampler',
+    'optimizer',
+    'params',
+    'model',
+    'module',
+    'runner',
+    'dataloader',
+    'name',
+    'save_dir',
+}
 # Taken out by builders before the constructor sees them.
 CONSUMED = {
     'optim_wrapper': {'constructor', 'optimizer', 'paramwise_cfg'},
@@ -80,20 +92,35 @@ def _check_node(path: str, node: Mapping) -> None:
     target = _find(node['type'])
     if target is None:
         raise ConfigError(f'{path}.type = {node["type"]!r}: {_unknown(node["type"], _names(), "name")}')
-    parameters = dict(inspect.signature(target).parameters)
-    if inspect.isfunction(target):
-        parameters.pop(next(iter(parameters), None), None)  # the data that a function is called with
+    known, needed, closed = _parameters(target)
     root = path.split('.')[0]
     given = set(node) - {'type', '_scope_', '_delete_'} - CONSUMED.get(root, set())
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        _check_keys(path, given, set(parameters) - {'self'}, f' of {node["type"]}')
-    missing = [
-        name
-        for name, p in parameters.items()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given | INJECTED
-    ]
+    if closed:
+        _check_keys(path, given, known, f' of {node["type"]}')
+    missing = [name for name in needed if name not in given | INJECTED]
     if missing and path not in ('optim_wrapper', 'train_cfg', 'val_cfg', 'test_cfg', 'visualizer'):
         raise ConfigError(f'{path}.{missing[0]}: {node["type"]} needs this argument')
+
+
+def _parameters(target: object) -> tuple[set[str], list[str], bool]:
+    """Names of the arguments, of those without a default, and whether there are no others."""
+    if inspect.isclass(target):
+        # **kwargs lead to the next constructor of the family.
+        makers = [one.__init__ for one in inspect.getmro(target) if '__init__' in vars(one) and one is not object]
+    else:
+        makers = [target]
+    known: set[str] = set()
+    needed: list[str] | None = None
+    for maker in makers:
+        # Not self, nor the data that a function is called with.
+        named = list(inspect.signature(maker).parameters.values())[1:]
+        plain = [p for p in named if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        known |= {p.name for p in plain}
+        if needed is None:
+            needed = [p.name for p in plain if p.default is p.empty]
+        if all(p.kind is not p.VAR_KEYWORD for p in named):
+            return known, needed, True
+    return known, needed or [], not makers
 
 
 def _check_keys(path: str, given: set[str] | Mapping, known: set[str], what: str = '') -> None:

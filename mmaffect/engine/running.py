@@ -8,7 +8,13 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from ..compat import allow_runner_checkpoints, cpu_model_wrapper, init_cpu_process_group, register_package
+from ..compat import (
+    allow_runner_checkpoints,
+    cpu_model_wrapper,
+    init_cpu_process_group,
+    keep_freed_memory,
+    register_package,
+)
 from ..datasets.corpus import Corpus
 from ..errors import ConfigError
 from .checkpoint import check_model, read_checkpoint
@@ -102,9 +108,11 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
     for root in {cfg[name].dataset.data_root for name in loaders}:
         Corpus(root)
     state = read_checkpoint(cfg.load_from)['state_dict'] if cfg.get('resume') else None
-    if cfg.launcher != 'none' and not torch.cuda.is_available():
-        init_cpu_process_group(cfg.launcher)
-        cfg.model_wrapper_cfg = cpu_model_wrapper()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
+        if cfg.launcher != 'none':
+            init_cpu_process_group(cfg.launcher)
+            cfg.model_wrapper_cfg = cpu_model_wrapper()
     os.environ.setdefault('LOCAL_RANK', '0')
     runner = Runner.from_cfg(cfg)
     if state is not None:

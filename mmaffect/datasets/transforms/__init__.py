@@ -1,4 +1,4 @@
-from .crop import CenterCrop, RandomCrop, RandomFlip
+from .crop import CenterFaceCrop, RandomFaceCrop, RandomFaceFlip
 from .formatting import PackAffectInputs
 
-__all__ = ['CenterCrop', 'PackAffectInputs', 'RandomCrop', 'RandomFlip']
+__all__ = ['CenterFaceCrop', 'PackAffectInputs', 'RandomFaceCrop', 'RandomFaceFlip']

@@ -15,7 +15,7 @@ def _check_size(size: int, faces_shape: tuple[int, ...]) -> int:
 
 
 @TRANSFORMS.register_module()
-class RandomCrop(BaseTransform):
+class RandomFaceCrop(BaseTransform):
     """Draw the place of a crop, the same for all frames of a window.
 
     Required keys: ``faces``, ``rng``. Added key: ``crop`` (top, left).
@@ -33,11 +33,11 @@ class RandomCrop(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'RandomCrop(size={self.size})'
+        return f'RandomFaceCrop(size={self.size})'
 
 
 @TRANSFORMS.register_module()
-class CenterCrop(BaseTransform):
+class CenterFaceCrop(BaseTransform):
     """Crop the centre of every face.
 
     Required key: ``faces``. Added key: ``crop`` (top, left).
@@ -55,11 +55,11 @@ class CenterCrop(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'CenterCrop(size={self.size})'
+        return f'CenterFaceCrop(size={self.size})'
 
 
 @TRANSFORMS.register_module()
-class RandomFlip(BaseTransform):
+class RandomFaceFlip(BaseTransform):
     """Draw whether all frames of a window are mirrored left to right.
 
     Required key: ``rng``. Added key: ``flip``.
@@ -73,7 +73,7 @@ class RandomFlip(BaseTransform):
 
     def __init__(self, prob: float = 0.5) -> None:
         if not 0 <= prob <= 1:
-            raise ConfigError(f'RandomFlip: prob={prob}; expected 0 to 1')
+            raise ConfigError(f'RandomFaceFlip: prob={prob}; expected 0 to 1')
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
@@ -81,4 +81,4 @@ class RandomFlip(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'RandomFlip(prob={self.prob})'
+        return f'RandomFaceFlip(prob={self.prob})'

@@ -106,10 +106,10 @@ def bootstrap_interval(
         seed: of the resampling.
 
     Returns:
-        Lower and upper bound; NaN with fewer than two trials.
+        Lower and upper bound; NaN with fewer than two trials or a value that is not finite.
     """
     trials = len(moments)
-    if trials < 2:
+    if trials < 2 or not np.isfinite(moments).all():
         return float('nan'), float('nan')
     counts = np.random.default_rng(seed).multinomial(trials, np.full(trials, 1 / trials), resamples)
     ccc = Moments(counts @ moments).ccc()

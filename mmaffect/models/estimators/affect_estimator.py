@@ -36,7 +36,7 @@ class AffectEstimator(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor or {'type': 'AffectDataPreprocessor'}, init_cfg)
+        super().__init__(MODELS.build(data_preprocessor or {'type': 'AffectDataPreprocessor'}), init_cfg)
         streams = (visual is not None) + (audio is not None)
         if streams == 0:
             raise ConfigError('AffectEstimator: neither visual nor audio is given')

@@ -1,0 +1,42 @@
+"""Small prepared corpora for tests."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmaffect.datasets import CorpusWriter
+from mmaffect.media.log_mel import get_front_end
+
+# Name, split, frames, sound. One is shorter than a window of 20, one without sound.
+TRIALS = [
+    ('a1', 'train', 95, True),
+    ('a2', 'train', 40, True),
+    ('b1', 'train', 12, True),
+    ('b2', 'train', 61, False),
+    ('c1', 'train', 50, True),
+    ('d1', 'val', 70, True),
+    ('d2', 'val', 33, True),
+    ('e1', 'test', 45, True),
+]
+
+
+def write_corpus(root: Path, trials=TRIALS, *, front_end: str = 'paper', seed: int = 0) -> Path:
+    """A corpus of random arrays, 25 frames a second; frame i of a face image holds i in its red corner pixel."""
+    writer = CorpusWriter(root, name='toy', front_end=get_front_end(front_end), synthetic=True)
+    for n, (name, split, frames, sound) in enumerate(trials):
+        g = np.random.default_rng((seed, n))
+        faces = g.integers(0, 256, (frames, 48, 48, 3), dtype=np.uint8)
+        faces[:, 0, 0, 0] = np.arange(frames) % 256
+        writer.write_trial(
+            name,
+            video=f'{name}.mp4',
+            split=split,
+            faces=faces,
+            logmel=g.normal(-30, 10, (frames * 4, 64)).astype(np.float16) if sound else None,
+            timestamps=np.arange(frames) / 25,
+            targets=np.clip(np.cumsum(g.normal(0, 0.1, (frames, 2)), axis=0), -1, 1),
+            valid=g.random(frames) > 0.1 if split != 'test' else np.zeros(frames, bool),
+            face_present=g.random(frames) > 0.1,
+        )
+    writer.finish([name for name, *_ in trials])
+    return root

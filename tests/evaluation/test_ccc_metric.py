@@ -1,0 +1,131 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MMLogger
+
+from mmaffect.evaluation import CCCMetric, TraceWriter
+from mmaffect.structures import AffectDataSample
+
+
+def samples(seed=0, trials=4, length=50, targets=('valence', 'arousal')):
+    """Windows of 20 frames with hop 10, predictions near the truth."""
+    g = np.random.default_rng(seed)
+    found = []
+    for t in range(trials):
+        truth = g.uniform(-1, 1, (length, 2)).astype(np.float32)
+        valid = g.random(length) > 0.2
+        truth[~valid] = np.nan
+        for start in range(0, length - 19, 10):
+            sample = AffectDataSample(metainfo={'trial': f't{t}', 'start': start, 'targets': targets})
+            sample.gt_affect = torch.from_numpy(truth[start : start + 20])
+            sample.valid = torch.from_numpy(valid[start : start + 20])
+            noise = g.normal(0, 0.3, (20, len(targets))).astype(np.float32)
+            sample.pred_affect = torch.nan_to_num(sample.gt_affect[:, : len(targets)]) + torch.from_numpy(noise)
+            sample.timestamps = torch.arange(start, start + 20) / 25
+            found.append(sample.to_dict())
+    return found
+
+
+def evaluate(found, **meta):
+    metric = CCCMetric(resamples=200)
+    metric.dataset_meta = {'split': 'validation, fold 0 (official split)', **meta}
+    for sample in found:
+        metric.process({}, [sample])
+    return metric.evaluate(len(found))
+
+
+def by_hand(found, column):
+    """Frame by frame with a dictionary, then NumPy's moments."""
+    frames = {}
+    for sample in found:
+        for i in range(20):
+            if sample['valid'][i]:
+                key = (sample['trial'], sample['start'] + i)
+                frames.setdefault(key, []).append((sample['pred_affect'][i, column], sample['gt_affect'][i, column]))
+    p = np.array([np.mean([pair[0] for pair in pairs]) for pairs in frames.values()], np.float64)
+    t = np.array([pairs[0][1] for pairs in frames.values()], np.float64)
+    return 2 * np.mean((p - p.mean()) * (t - t.mean())) / (p.var() + t.var() + (p.mean() - t.mean()) ** 2)
+
+
+def test_pooled_ccc_over_merged_frames():
+    found = samples()
+    figures = evaluate(found)
+    for column, target in enumerate(('valence', 'arousal')):
+        assert figures[f'CCC/{target}'] == pytest.approx(by_hand(found, column), abs=1e-7)
+    assert figures['CCC/mean'] == pytest.approx((figures['CCC/valence'] + figures['CCC/arousal']) / 2)
+
+
+def test_order_and_repeats_do_not_matter():
+    found = samples()
+    assert evaluate(found[::-1] + found[:1]) == pytest.approx(evaluate(found), abs=1e-12)
+
+
+@pytest.fixture
+def log():
+    """Lines of MMEngine's logger, which does not propagate."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+def test_the_log_says_what_the_figure_is(log):
+    figures = evaluate(samples(), synthetic=True)
+    line = next(text for text in log if text.startswith('CCC valence'))
+    said = [f'{figures["CCC/valence"]:.4f} [95 %', 'valid frames of 4 trials', 'fold 0 (official split)']
+    for part in (*said, 'population form', 'no smoothing', 'mean per trial'):
+        assert part in line
+    assert any('no accuracy on people' in text for text in log)
+
+
+def test_degenerate_trials_are_named(log):
+    found = samples()
+    for sample in found:
+        if sample['trial'] == 't2':
+            sample['pred_affect'][:] = 0.1
+    figures = evaluate(found)
+    assert any('t2: constant prediction' in text for text in log)
+    assert np.isfinite(figures['CCC_per_trial/valence'])
+
+
+def test_nan_predictions_are_reported(log):
+    found = samples()
+    found[0]['pred_affect'][5] = np.nan
+    found[0]['valid'][5] = True
+    found[0]['gt_affect'][5] = 0.0
+    figures = evaluate(found)
+    assert np.isnan(figures['CCC/valence'])
+    assert any('t0: prediction not finite in 1 frame(s)' in text for text in log)
+
+
+def test_one_target():
+    found = samples(targets=('valence',))
+    assert set(evaluate(found)) == {f'{name}/valence' for name in ('CCC', 'PCC', 'RMSE', 'CCC_per_trial')} | {
+        'CCC/mean'
+    }
+
+
+def test_no_annotation_at_all_is_nan():
+    found = samples()
+    for sample in found:
+        sample['valid'][:] = False
+    assert np.isnan(evaluate(found)['CCC/mean'])
+
+
+def test_trace_writer(tmp_path):
+    found = samples()
+    writer = TraceWriter(str(tmp_path / 'traces'))
+    writer.process({}, found)
+    assert writer.evaluate(len(found)) == {}
+    table = np.genfromtxt(tmp_path / 'traces' / 't1.csv', delimiter=',', names=True)
+    assert table['frame'].tolist() == list(range(1, 51))
+    assert table['time'] == pytest.approx(np.arange(50) / 25)
+    first = next(sample for sample in found if sample['trial'] == 't1')
+    assert table['valence'][:10] == pytest.approx(first['pred_affect'][:10, 0].numpy(), abs=1e-6)
+    assert np.array_equal(np.isnan(table['annotated_valence'][:20]), ~first['valid'].numpy())
+    assert (tmp_path / 'traces' / 't1.png').read_bytes().startswith(b'\x89PNG')
