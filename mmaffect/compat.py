@@ -13,9 +13,15 @@ def allow_runner_checkpoints() -> None:
 
     Symptom: ``UnpicklingError: Weights only load failed ... HistoryBuffer`` on ``--resume``, since torch 2.6 refuses
     what MMEngine keeps beside the weights. The classes are allowed by name; a foreign file still cannot run code.
+    ``getattr`` is not allowed, since with it a file could reach anything: histories are written without their methods,
+    which are put back at reading.
     """
     from mmengine.logging.history_buffer import HistoryBuffer
 
+    def state(buffer: HistoryBuffer) -> dict:
+        return {key: value for key, value in vars(buffer).items() if key != 'statistics_methods'}
+
+    HistoryBuffer.__getstate__ = state
     try:
         from numpy._core.multiarray import _reconstruct, scalar
     except ImportError:  # NumPy 1

@@ -14,6 +14,7 @@ param_scheduler = [
         threshold_rule='abs',
         by_epoch=True,
         begin=5,
+        end=1_000_000_000,  # by default max_epochs, which a user may cut or raise
     ),
 ]
 

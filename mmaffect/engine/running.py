@@ -16,7 +16,7 @@ from ..compat import (
     register_package,
 )
 from ..datasets.corpus import Corpus
-from ..errors import ConfigError
+from ..errors import ConfigError, MMAffectError
 from .checkpoint import check_model, read_checkpoint
 from .config_check import check_config, check_options
 
@@ -84,7 +84,6 @@ def prepare_resume(cfg: Config, resume: str | None) -> None:
     Raises:
         CheckpointError: if it is missing, damaged or unsafe.
     """
-    allow_runner_checkpoints()
     if resume is None:
         return
     if resume == 'auto':
@@ -105,6 +104,7 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
         CheckpointError: if the checkpoint to resume from is damaged or of another model.
         ConfigError: if a value does not fit its constructor.
     """
+    allow_runner_checkpoints()
     for root in {cfg[name].dataset.data_root for name in loaders}:
         Corpus(root)
     state = read_checkpoint(cfg.load_from)['state_dict'] if cfg.get('resume') else None
@@ -114,7 +114,16 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
             init_cpu_process_group(cfg.launcher)
             cfg.model_wrapper_cfg = cpu_model_wrapper()
     os.environ.setdefault('LOCAL_RANK', '0')
-    runner = Runner.from_cfg(cfg)
+    try:
+        runner = Runner.from_cfg(cfg)
+        if 'train_dataloader' in loaders:
+            # Runner.train() would build them, and takes them over when they are there.
+            runner.train_loop, runner.val_loop  # noqa: B018
+            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    except (ValueError, TypeError, AssertionError) as error:
+        if isinstance(error, MMAffectError):
+            raise
+        raise ConfigError(f'{cfg.filename}: {error}') from error
     if state is not None:
         check_model(getattr(runner.model, 'module', runner.model), state, cfg.load_from)
     return runner

@@ -125,7 +125,7 @@ def main() -> None:
                 np.stack([cv2.resize(image, (48, 48), interpolation=cv2.INTER_AREA) for image in batch])
             return 3
 
-        print(f'windows of {LENGTH} frames, one process, batches of {BATCH}, {args.trials} trials of {args.frames} frames')
+        print(f'windows of {LENGTH} frames, one process, batches of {BATCH}, trials of {args.frames} frames')
         print(f'  collated batches                     {best(collated, args.rounds):8.0f} windows/s')
         print(f'  float tensors after the preprocessor {best(preprocessed, args.rounds):8.0f} windows/s')
         print(f'  faces from 112x112 JPEG files        {best(from_jpeg, args.rounds):8.1f} windows/s')
