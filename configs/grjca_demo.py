@@ -37,6 +37,7 @@ val_dataloader.update(batch_size=8, num_workers=0, persistent_workers=False, pin
 for dataloader in (train_dataloader, val_dataloader):
     dataloader['dataset'].update(data_root=data_root, window=100, hop=50)
 del dataloader
+test_dataloader = val_dataloader
 
 optim_wrapper['optimizer'].update(lr=2e-3)
 param_scheduler[0].update(end=1)

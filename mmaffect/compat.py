@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import torch
 
+from .errors import ConfigError
+
 
 def allow_runner_checkpoints() -> None:
     """Let ``torch.load(weights_only=True)`` read what a Runner writes.
@@ -39,11 +41,20 @@ def init_cpu_process_group(launcher: str) -> None:
     ``torch.cuda.set_device`` for every back end. The Runner leaves a process group alone that is there already.
 
     Args:
-        launcher: ``'pytorch'`` or ``'slurm'``.
+        launcher: ``'pytorch'``, ``'slurm'`` or ``'mpi'`` (Open MPI).
+
+    Raises:
+        ConfigError: if the launcher did not start this process.
     """
-    if launcher == 'slurm':
-        for name, source in (('RANK', 'PROCID'), ('WORLD_SIZE', 'NTASKS'), ('LOCAL_RANK', 'LOCALID')):
-            os.environ.setdefault(name, os.environ[f'SLURM_{source}'])
+    slurm = {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS', 'LOCAL_RANK': 'SLURM_LOCALID'}
+    mpi = {name: f'OMPI_COMM_WORLD_{name.replace("WORLD_", "")}' for name in slurm}
+    for name, source in {'slurm': slurm, 'mpi': mpi}.get(launcher, {}).items():
+        if source not in os.environ:
+            raise ConfigError(f'--launcher {launcher}: the environment has no {source}; start it by that launcher')
+        os.environ[name] = os.environ[source]
+    for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT'):
+        if name not in os.environ:
+            raise ConfigError(f'--launcher {launcher}: the environment has no {name}; start it by tools/dist_train.sh')
     torch.distributed.init_process_group('gloo')
 
 

@@ -3,25 +3,16 @@
 import argparse
 import os
 
-from mmengine.config import DictAction
-
-from mmaffect.utils.cli import run_tool
+from mmaffect.utils.cli import run_tool, runner_arguments
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--work-dir', help='folder of the log (default: work_dirs/<config>)')
-    parser.add_argument('--data-root', help="folder of the prepared corpus, instead of the config's")
     parser.add_argument('--split', choices=['val', 'test'], help='validation (default) or test trials')
     parser.add_argument('--out', help='write predictions of every trial to this folder, as CSV and PNG')
-    parser.add_argument('--amp', action='store_true', help='bfloat16 autocast, on CPU and GPU')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value; lists as "a.b=[1,2]"'
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    runner_arguments(parser)
     return parser.parse_args()
 
 

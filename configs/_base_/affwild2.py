@@ -1,7 +1,14 @@
 # Windows of 300 frames with hop 200, 40x40 crops of 48x48 faces, the paper's audio front end; fold 0 (official split).
-dataset_type = 'AffectDataset'
-data_root = 'data/affwild2'
-
+windows = dict(
+    type='AffectDataset', data_root='data/affwild2', fold=0, window=300, hop=200, front_end='paper', align='centre'
+)
+loader = dict(
+    batch_size=12,
+    num_workers=4,
+    persistent_workers=True,
+    pin_memory=True,
+    collate_fn=dict(type='mmaffect.collate_windows'),
+)
 train_pipeline = [
     dict(type='RandomFaceCrop', size=40),
     dict(type='RandomFaceFlip', prob=0.5),
@@ -13,42 +20,14 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=12,
-    num_workers=4,
-    persistent_workers=True,
-    pin_memory=True,
-    collate_fn=dict(type='mmaffect.collate_windows'),
+    **loader,
     sampler=dict(type='WindowSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        fold=0,
-        window=300,
-        hop=200,
-        front_end='paper',
-        align='centre',
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(**windows, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=12,
-    num_workers=4,
-    persistent_workers=True,
-    pin_memory=True,
-    collate_fn=dict(type='mmaffect.collate_windows'),
+    **loader,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='val',
-        fold=0,
-        window=300,
-        hop=200,
-        front_end='paper',
-        align='centre',
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(**windows, split='val', pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 

@@ -47,7 +47,9 @@ def check_config(cfg: Config) -> None:
         ConfigError: for the first name or argument that does not exist or is missing, with its path in the config
             and the nearest name that does.
     """
-    for path, node in _dicts(cfg._cfg_dict if isinstance(cfg, Config) else cfg, ''):
+    # Other top-level names are fragments that the file puts together.
+    used = {key: cfg[key] for key in inspect.signature(Runner.__init__).parameters if key in cfg}
+    for path, node in _dicts(used, ''):
         last = path.rpartition('.')[2]
         if isinstance(node.get('type'), str):
             _check_node(path, node)
@@ -87,8 +89,6 @@ def _dicts(node: object, path: str) -> Iterator[tuple[str, Mapping]]:
 
 
 def _check_node(path: str, node: Mapping) -> None:
-    if node['type'] == 'Runner' and '.' not in path:
-        return
     target = _find(node['type'])
     if target is None:
         raise ConfigError(f'{path}.type = {node["type"]!r}: {_unknown(node["type"], _names(), "name")}')

@@ -1,5 +1,6 @@
 """How command-line tools end: what a user can cause is one line on stderr and a status that is not 0."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -24,6 +25,20 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         print(f'error: {one_line(error)}', file=sys.stderr)
         status = 1
     sys.exit(status)
+
+
+def runner_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what every tool that builds a Runner takes, under the names that MMEngine's users know."""
+    from mmengine.config import DictAction
+
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<config>)')
+    parser.add_argument('--data-root', help="folder of the prepared corpus, instead of the config's")
+    parser.add_argument('--amp', action='store_true', help='bfloat16 autocast, on CPU and GPU')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value; lists as "a.b=[1,2]"'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def one_line(error: BaseException) -> str:

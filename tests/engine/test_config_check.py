@@ -12,6 +12,7 @@ def test_every_config_passes_and_survives_a_dump(name, tmp_path):
     cfg = load_config(CONFIGS / name)
     cfg.dump(tmp_path / name)
     assert load_config(tmp_path / name).model == cfg.model
+    assert cfg.test_dataloader == cfg.val_dataloader
 
 
 @pytest.mark.parametrize(

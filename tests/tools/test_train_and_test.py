@@ -96,8 +96,19 @@ def test_test_writes_traces(trained, corpus, tmp_path):
     assert 'no accuracy on people' in done.stdout + done.stderr
 
 
-def test_amp_on_the_cpu(corpus, tmp_path):
-    run('tools/train.py', 'configs/grjca_demo.py', '--data-root', corpus, '--work-dir', tmp_path, '--amp')
+def test_amp_on_the_cpu_and_tensorboard(corpus, tmp_path):
+    options = ['visualizer.vis_backends.0.type=TensorboardVisBackend']
+    run(
+        'tools/train.py',
+        'configs/grjca_demo.py',
+        '--data-root',
+        corpus,
+        '--work-dir',
+        tmp_path,
+        '--amp',
+        options=options,
+    )
+    assert list(tmp_path.rglob('events.out.tfevents*'))
     assert (
         torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']['head.fc1.weight'].dtype == torch.float32
     )
