@@ -26,15 +26,15 @@ def smooth_noise(rng: np.random.Generator, num_frames: int, cutoff: float) -> np
 def draw_latent(rng: np.random.Generator, num_frames: int) -> np.ndarray:
     """A smooth trajectory (num_frames, 2) of valence and arousal in (-1, 1).
 
-    Each trial has an offset of its own, so that the corpus covers the square although one trial does not.
+    Each trial has an offset of its own, small against its moves: who a person is says little of how they feel.
 
     Args:
         rng: its state decides everything.
         num_frames: length at `FPS`.
     """
-    offset = rng.uniform(-0.6, 0.6, 2)
-    moves = np.stack([smooth_noise(rng, num_frames, 0.12) for _ in range(2)], axis=1)
-    return np.tanh(offset + 0.55 * moves)
+    offset = rng.uniform(-0.3, 0.3, 2)
+    moves = np.stack([smooth_noise(rng, num_frames, 0.25) for _ in range(2)], axis=1)
+    return np.tanh(offset + 0.7 * moves)
 
 
 def displayed(rng: np.random.Generator, latent: np.ndarray, noise: tuple[float, float]) -> np.ndarray:

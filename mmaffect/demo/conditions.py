@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmaffect.demo.affect import FPS
-from mmaffect.demo.voice import SAMPLE_RATE
+from .affect import FPS
+from .voice import SAMPLE_RATE
 
 NORMAL = 'normal'
 AUDIO_KINDS = ('unrelated_voice', 'silence', 'noise')

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from mmaffect.demo.affect import FPS
-from mmaffect.demo.conditions import frame_conditions
-from mmaffect.demo.plan import FORMAT, TEST, TRAIN, VALIDATION, Plan, Settings, Subject, Video, draw_plan
-from mmaffect.demo.voice import SAMPLE_RATE
-from mmaffect.errors import CorpusError
+from ..errors import CorpusError
+from .affect import FPS
+from .conditions import frame_conditions
+from .plan import FORMAT, TEST, TRAIN, VALIDATION, Plan, Settings, Subject, Video, draw_plan
+from .voice import SAMPLE_RATE
 
 ANNOTATIONS = 'VA_Estimation_Challenge'
 SPLIT_FOLDERS = {TRAIN: 'Train_Set', VALIDATION: 'Validation_Set'}
@@ -107,9 +107,9 @@ def make_video(root: Path, seed: int, video: Video, subjects: list[Subject]) -> 
     """
     import cv2
 
-    from mmaffect.demo.containers import to_avi, to_mkv
-    from mmaffect.demo.trials import annotation_text, draw_frames, mix_sound, perform
-    from mmaffect.media import write_video
+    from ..media import write_video
+    from .containers import to_avi, to_mkv
+    from .trials import annotation_text, draw_frames, mix_sound, perform
 
     cv2.setNumThreads(1)
     outputs = _outputs(root, video)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmaffect.demo.faces import BROWS, EYES, JAW, MOUTH, NOSE
+from .faces import BROWS, EYES, JAW, MOUTH, NOSE
 
 INNER_MOUTH = slice(60, 68)
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
-from mmaffect.demo.portrait import FRAME_SIZE, Portrait, mirror_points
+from .portrait import FRAME_SIZE, Portrait, mirror_points
 
 JAW = slice(0, 17)
 BROWS = slice(17, 27)

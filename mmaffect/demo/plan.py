@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from mmaffect.demo.affect import FPS
-from mmaffect.demo.conditions import Span, draw_spans
-from mmaffect.demo.faces import Identity, draw_identity
-from mmaffect.demo.voice import Voice, draw_voice
+from .affect import FPS
+from .conditions import Span, draw_spans
+from .faces import Identity, draw_identity
+from .voice import Voice, draw_voice
 
 FORMAT = 1
 MIN_TRIALS, MIN_SECONDS = 10, 4.0
@@ -32,8 +32,8 @@ class Settings:
         ValueError: one of them is out of range.
     """
 
-    trials: int = 36
-    seconds: float = 18.0
+    trials: int = 48
+    seconds: float = 14.0
     weak: float = 0.1
     seed: int = 0
 

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from mmaffect.demo.expressions import INNER_MOUTH, Pose, express, landmark_depth, pose
-from mmaffect.demo.faces import Face
-from mmaffect.demo.portrait import FRAME_SIZE
+from .expressions import INNER_MOUTH, Pose, express, landmark_depth, pose
+from .faces import Face
+from .portrait import FRAME_SIZE
 
 CROP_SIZE = 112
 _ARCFACE = np.array(

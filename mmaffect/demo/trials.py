@@ -7,18 +7,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmaffect.demo.affect import FPS, annotate, displayed, draw_latent, smooth_noise
-from mmaffect.demo.conditions import weaken_sound
-from mmaffect.demo.expressions import Pose
-from mmaffect.demo.faces import make_face
-from mmaffect.demo.plan import Subject, Trial, Video
-from mmaffect.demo.portrait import load_portrait
-from mmaffect.demo.rendering import Renderer, align_face, cover_face
-from mmaffect.demo.voice import Speech, draw_voice, speak
+from .affect import FPS, annotate, displayed, draw_latent, smooth_noise
+from .conditions import weaken_sound
+from .expressions import Pose
+from .faces import make_face
+from .plan import Subject, Trial, Video
+from .portrait import load_portrait
+from .rendering import Renderer, align_face, cover_face
+from .voice import Speech, draw_voice, speak
 
 # What face and voice add of their own: neither modality is enough for a perfect estimate, valence is hard to hear.
-FACE_NOISE = (0.27, 0.3)
-VOICE_NOISE = (0.45, 0.28)
+FACE_NOISE = (0.18, 0.22)
+VOICE_NOISE = (0.4, 0.22)
 INVALID = -5
 
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from mmaffect.demo.affect import FPS, smooth_noise
+from .affect import FPS, smooth_noise
 
 SAMPLE_RATE = 44100
 # Centre frequencies in Hz of the first four formants of five vowels: a, e, i, o, u.

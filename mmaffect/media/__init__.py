@@ -1,12 +1,12 @@
 """Read and write video and sound: frames with their presentation times, sound on the same clock."""
 
-from mmaffect.media.container import probe
-from mmaffect.media.isolation import isolated
-from mmaffect.media.reading import VideoReader
-from mmaffect.media.sound import read_sound
-from mmaffect.media.timestamps import read_timestamps
-from mmaffect.media.types import FrameTimes, MediaInfo, Sound
-from mmaffect.media.writing import write_video
+from .container import probe
+from .isolation import isolated
+from .reading import VideoReader
+from .sound import read_sound
+from .timestamps import read_timestamps
+from .types import FrameTimes, MediaInfo, Sound
+from .writing import write_video
 
 __all__ = [
     'FrameTimes',

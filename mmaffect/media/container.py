@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmaffect.errors import MediaError
-from mmaffect.media.types import MediaInfo
+from ..errors import MediaError
+from .types import MediaInfo
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmaffect.errors import MediaError
-from mmaffect.media.pyav_decoder import PyAVDecoder
-from mmaffect.media.types import FrameTimes, MediaInfo
+from ..errors import MediaError
+from .pyav_decoder import PyAVDecoder
+from .types import FrameTimes, MediaInfo
 
 # Mean difference of two decoders of one frame, of 255: conversions to RGB round differently.
 MAX_DIFFERENCE = 2.0

@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import TypeVar
 
-from mmaffect.errors import MediaError
+from ..errors import MediaError
 
 T = TypeVar('T')
 

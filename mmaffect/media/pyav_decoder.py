@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmaffect.errors import MediaError
-from mmaffect.media.container import open_media, quarter_turns, start_time, video_stream
-from mmaffect.media.types import FrameTimes, MediaInfo
+from ..errors import MediaError
+from .container import open_media, quarter_turns, start_time, video_stream
+from .types import FrameTimes, MediaInfo
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -10,12 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
-from mmaffect.errors import MediaError
-from mmaffect.media.container import describe, open_media
-from mmaffect.media.decord_decoder import DecordDecoder
-from mmaffect.media.pyav_decoder import PyAVDecoder
-from mmaffect.media.timestamps import index_frames
-from mmaffect.media.types import FrameTimes, MediaInfo
+from ..errors import MediaError
+from .container import describe, open_media
+from .decord_decoder import DecordDecoder
+from .pyav_decoder import PyAVDecoder
+from .timestamps import index_frames
+from .types import FrameTimes, MediaInfo
 
 BACKENDS = ('auto', 'pyav', 'decord')
 

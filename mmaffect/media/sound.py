@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmaffect.errors import MediaError
-from mmaffect.media.container import audio_stream, declared_end, open_media, start_time, video_stream
-from mmaffect.media.types import Sound
+from ..errors import MediaError
+from .container import audio_stream, declared_end, open_media, start_time, video_stream
+from .types import Sound
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmaffect.errors import MediaError
-from mmaffect.media.container import declared_end, open_media, start_time, video_stream
-from mmaffect.media.types import FrameTimes
+from ..errors import MediaError
+from .container import declared_end, open_media, start_time, video_stream
+from .types import FrameTimes
 
 if TYPE_CHECKING:
     from av.container import InputContainer

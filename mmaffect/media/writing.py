@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmaffect.errors import MediaError
+from ..errors import MediaError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
