@@ -1,5 +1,5 @@
-# GRJCA on the synthetic demo corpus: the classes of grjca_affwild2.py, narrower and shallower, on windows of 100 frames,
-# so that two CPU cores train it in minutes.
+# GRJCA on the synthetic demo corpus: the classes of grjca_affwild2.py, narrower and shallower, on windows of 100
+# frames, so that two CPU cores train it in minutes.
 from mmengine.config import read_base
 
 with read_base():

@@ -59,7 +59,12 @@ def test_latent_covers_the_square_smoothly():
     assert np.abs(pooled).max() < 1
     assert np.all(pooled.std(0) > 0.4)
     assert np.all(np.abs(pooled.mean(0)) < 0.2)
-    assert max(np.abs(np.diff(latent, axis=0)).max() for latent in latents) < 0.1
+    steps = np.concatenate([np.diff(latent, axis=0) for latent in latents])
+    assert steps.std() < 0.06
+    assert np.abs(steps).max() < 0.25
+    within = np.mean([latent.std(0) for latent in latents])
+    between = np.std([latent.mean(0) for latent in latents])
+    assert between < 0.75 * within
 
 
 def test_annotation_is_the_latent_with_small_errors_and_modalities_with_larger_ones():
