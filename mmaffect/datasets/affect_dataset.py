@@ -32,6 +32,7 @@ class AffectDataset(BaseDataset):
         front_end: audio front end that the corpus must have, ``'paper'`` or ``'vggish'``.
         align: where the audio patch of a frame lies: ``'centre'``, ``'ahead'`` (released code) or ``'causal'``.
         pipeline: transforms.
+        indices: only the first so many windows, or those of these numbers, to try something out.
         lazy_init: read the corpus' index on first use only.
 
     Raises:
@@ -51,6 +52,7 @@ class AffectDataset(BaseDataset):
         front_end: str = 'paper',
         align: Align = 'centre',
         pipeline: Sequence[dict | Callable] = (),
+        indices: int | Sequence[int] | None = None,
         lazy_init: bool = False,
     ) -> None:
         if split not in SPLITS:
@@ -69,6 +71,7 @@ class AffectDataset(BaseDataset):
             data_prefix={},
             # Here and not by MMEngine, which finds our names only under a Runner with our scope.
             pipeline=[TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline],
+            indices=indices,
             test_mode=split != 'train',
             lazy_init=lazy_init,
         )

@@ -130,6 +130,7 @@ def test_draws_depend_on_seed_epoch_and_window_only(root):
 def test_split_and_fold(root):
     assert {build(root, 'val').get_data_info(i)['trial'] for i in range(2)} <= {'d1', 'd2'}
     assert build(root, 'test').get_data_info(0)['trial'] == 'e1'
+    assert len(build(root, 'val', indices=2)) == 2
     fold = build(root, 'val', fold=5)
     assert {fold.get_data_info(i)['trial'] for i in range(len(fold))} == {'a1'}
     assert 'fold 5 (not comparable' in fold.metainfo['split']

@@ -1,0 +1,55 @@
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mmaffect.utils.files import replacing, sha256, write_array, write_text
+
+
+def test_nothing_is_half_written(tmp_path):
+    path = tmp_path / 'a.txt'
+    write_text(path, 'old')
+
+    def interrupted():
+        with replacing(path) as temporary:
+            temporary.write_text('half')
+            raise OSError('no space left')
+
+    with pytest.raises(OSError, match='no space left'):
+        interrupted()
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_array_and_its_hash(tmp_path):
+    array = np.arange(10.0)
+    size, digest = write_array(tmp_path / 'a.npy', array)
+    assert np.array_equal(np.load(tmp_path / 'a.npy'), array)
+    data = (tmp_path / 'a.npy').read_bytes()
+    assert (size, digest) == (len(data), hashlib.sha256(data).hexdigest())
+    assert sha256(tmp_path / 'a.npy') == digest
+
+
+@pytest.mark.parametrize(
+    ('body', 'status', 'text'),
+    [
+        ('return None', 0, ''),
+        ('return 3', 3, ''),
+        ('raise KeyboardInterrupt', 130, 'interrupted\n'),
+        ('from mmaffect.errors import CorpusError; raise CorpusError("a.json:\\n  cut")', 1, 'error: a.json: cut\n'),
+        ('open("/none/such")', 1, 'error: /none/such: No such file or directory\n'),
+    ],
+)
+def test_how_tools_end(body, status, text):
+    code = f'from mmaffect.utils.cli import run_tool\ndef main():\n    {body}\nrun_tool(main)'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (status, text)
+
+
+def test_our_own_defects_keep_their_traceback():
+    code = 'from mmaffect.utils.cli import run_tool\ndef main():\n    {}["x"]\nrun_tool(main)'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'KeyError' in done.stderr
