@@ -5,9 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +21,7 @@ from ..errors import AnnotationError, CorpusError, MediaError, MMAffectError
 from ..media.log_mel import FrontEnd, get_front_end, log_mel
 from ..utils.cli import one_line
 from ..utils.files import sha256, write_text
+from ..utils.progress import Progress
 from .affwild2 import RawCorpus, RawTrial, check_files, read_layout
 from .annotation import read_annotation
 from .corpus import FRAME_RECORD
@@ -229,8 +228,9 @@ def _work(
         return
     jobs = min(jobs, len(trials))
     outcomes = run_in_processes(prepare_trial, [(trial, writer) for trial in trials], jobs)
-    with closing(outcomes):
-        for index, outcome in _progress(outcomes, len(trials), done):
+    with closing(outcomes), Progress(done + len(trials), 'trials', done) as progress:
+        for index, outcome in outcomes:
+            progress.update()
             if isinstance(outcome, BaseException):
                 yield trials[index], _broken(trials[index], outcome)
 
@@ -250,23 +250,6 @@ def _broken(trial: RawTrial, error: BaseException) -> MMAffectError:
     if isinstance(error, BrokenProcessPool):
         raise CorpusError(f'{trial.name}: the worker processes were ended; run it again, it continues') from None
     raise error
-
-
-def _progress(outcomes: Iterable, total: int, done: int) -> Iterator:
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        yield from tqdm(outcomes, total=total + done, initial=done, unit='trial', dynamic_ncols=True)
-        return
-    told = start = time.monotonic()
-    for count, outcome in enumerate(outcomes, 1):
-        yield outcome
-        now = time.monotonic()
-        if now - told > 30 or count == total:
-            told = now
-            left = (now - start) / count * (total - count)
-            remaining = f', {left / 60:.0f} min left' if count < total else ''
-            print(f'{done + count} of {done + total} trials{remaining}', flush=True)
 
 
 def _source(trial: RawTrial) -> dict[str, object]:

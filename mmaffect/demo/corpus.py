@@ -11,6 +11,8 @@ from pathlib import Path
 from unittest import mock
 
 from ..errors import CorpusError
+from ..utils.files import write_text
+from ..utils.progress import Progress
 from .affect import FPS
 from .conditions import frame_conditions
 from .plan import FORMAT, TEST, TRAIN, VALIDATION, Plan, Settings, Subject, Video, draw_plan
@@ -57,8 +59,6 @@ def make_demo_corpus(root: str | Path, settings: Settings, jobs: int = 1) -> Pla
         ModuleNotFoundError: a library of the extra `demo` is not installed.
         ValueError: `jobs` is below 1.
     """
-    from tqdm import tqdm
-
     if jobs < 1:
         raise ValueError(f'jobs is {jobs}; expected at least 1')
     root, plan = Path(root), draw_plan(settings)
@@ -75,7 +75,7 @@ def make_demo_corpus(root: str | Path, settings: Settings, jobs: int = 1) -> Pla
     missing = [video for video in plan.videos if not all(path.exists() for path in _outputs(root, video))]
     if missing or not (root / RECORD).exists():
         _write_record(root, plan, complete=False)
-    with tqdm(total=sum(video.num_frames for video in missing), unit='frame', desc='demo corpus') as bar:
+    with Progress(sum(video.num_frames for video in missing), 'frames') as progress:
         # Longest first: no process is left alone with a long video at the end.
         missing.sort(key=lambda video: -video.num_frames * len(video.trials))
         # New processes with one thread each, also for one job: how a sum is split over threads changes its last bit.
@@ -86,7 +86,7 @@ def make_demo_corpus(root: str | Path, settings: Settings, jobs: int = 1) -> Pla
             ]
             try:
                 for task in as_completed(tasks):
-                    bar.update(task.result())
+                    progress.update(task.result())
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
@@ -169,25 +169,19 @@ def _check_folder(root: Path, settings: Settings) -> None:
 
 
 def _write_record(root: Path, plan: Plan, complete: bool) -> None:
-    _write_text(root / RECORD, json.dumps(plan.as_dict(complete), indent=1) + '\n')
+    write_text(root / RECORD, json.dumps(plan.as_dict(complete), indent=1) + '\n')
 
 
 def _write_lists(root: Path, plan: Plan) -> None:
     trials = [(trial, video) for video in plan.videos for trial in video.trials]
-    _write_text(
+    write_text(
         root / 'subjects.csv', '\n'.join(['trial,subject', *(f'{t.name},{t.subject}' for t, _ in trials)]) + '\n'
     )
-    _write_text(root / TEST_LIST, ''.join(f'{trial.name}\n' for trial, video in trials if video.split == TEST))
+    write_text(root / TEST_LIST, ''.join(f'{trial.name}\n' for trial, video in trials if video.split == TEST))
     text = _README.format(
         crops=CROPS, annotations=ANNOTATIONS, conditions=CONDITIONS, record=RECORD, settings=vars(plan.settings)
     )
-    _write_text(root / 'README.txt', text)
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f'.{path.name}.tmp')
-    temporary.write_text(text, encoding='utf-8')
-    os.replace(temporary, path)
+    write_text(root / 'README.txt', text)
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
