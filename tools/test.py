@@ -22,9 +22,12 @@ def main() -> None:
 
     import torch
     from mmengine.device import get_device
+    from mmengine.dist import is_main_process
 
     from mmaffect.engine.checkpoint import load_weights
     from mmaffect.engine.running import build_runner, load_config
+    from mmaffect.evaluation.functional import figures_table
+    from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
 
     cfg = load_config(
         args.config, options=args.cfg_options, data_root=args.data_root, work_dir=args.work_dir, launcher=args.launcher
@@ -37,7 +40,12 @@ def main() -> None:
     runner = build_runner(cfg, loaders=('test_dataloader',))
     load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
     with torch.autocast(get_device(), torch.bfloat16, enabled=args.amp):
-        runner.test()
+        figures = runner.test()
+    if is_main_process():
+        metainfo = runner.test_dataloader.dataset.metainfo
+        print(f'\n{metainfo["corpus"]}, {metainfo["split"]}, {args.checkpoint}\n\n{figures_table(figures)}\n')
+        if metainfo['synthetic']:
+            print(SYNTHETIC_NOTICE)
 
 
 if __name__ == '__main__':

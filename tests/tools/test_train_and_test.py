@@ -93,7 +93,10 @@ def test_test_writes_traces(trained, corpus, tmp_path):
         '--work-dir', tmp_path / 'work', '--out', tmp_path / 'traces',
     )  # fmt: skip
     assert {path.name for path in (tmp_path / 'traces').iterdir()} == {'d1.csv', 'd1.png', 'd2.csv', 'd2.png'}
-    assert 'no accuracy on people' in done.stdout + done.stderr
+    table = done.stdout[done.stdout.index('\ntarget ') :].splitlines()
+    assert table[1].split() == ['target', 'CCC', 'PCC', 'RMSE', 'CCC_per_trial']
+    assert [row.split()[0] for row in table[2:5]] == ['valence', 'arousal', 'mean']
+    assert 'no accuracy on people' in table[-1]
 
 
 def test_amp_on_the_cpu_and_tensorboard(corpus, tmp_path):
@@ -172,3 +175,28 @@ def test_key_that_does_not_exist(corpus):
 def test_value_that_does_not_fit(corpus, tmp_path, option, text):
     tool = ('tools/train.py', 'configs/grjca_demo.py', '--data-root', corpus, '--work-dir', tmp_path)
     assert text in one_line_error(*tool, options=[option])
+
+
+def test_figures_do_not_depend_on_the_order_of_trials(trained, corpus):
+    from mmengine.config import DictAction
+
+    from mmaffect.datasets import collate_windows
+    from mmaffect.engine.checkpoint import load_weights
+    from mmaffect.engine.running import load_config
+    from mmaffect.evaluation import CCCMetric
+    from mmaffect.registry import DATASETS, MODELS
+
+    options = {key: DictAction._parse_int_float_bool(value) for key, value in (item.split('=') for item in SMALL)}
+    cfg = load_config(ROOT / 'configs/grjca_demo.py', options=options, data_root=str(corpus))
+    model = MODELS.build(cfg.model).eval()
+    load_weights(model, trained / 'epoch_2.pth')
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    found = []
+    for order in (range(len(dataset)), reversed(range(len(dataset)))):
+        metric = CCCMetric()
+        for index in order:
+            with torch.no_grad():
+                samples = model.test_step(collate_windows([dataset[index]]))
+            metric.process({}, [sample.to_dict() for sample in samples])
+        found.append(metric.evaluate(len(dataset)))
+    assert found[1] == pytest.approx(found[0], abs=1e-6)

@@ -26,6 +26,8 @@ class CCCMetric(BaseMetric):
         prefix: before the names of the figures.
     """
 
+    default_prefix = ''  # None would warn
+
     def __init__(self, resamples: int = 2000, collect_device: str = 'gpu', prefix: str | None = None) -> None:
         super().__init__(collect_device, prefix)
         self.resamples = resamples

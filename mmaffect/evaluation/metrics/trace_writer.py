@@ -24,6 +24,8 @@ class TraceWriter(BaseMetric):
         collect_device: as in :class:`CCCMetric`.
     """
 
+    default_prefix = ''  # None would warn
+
     def __init__(self, out_dir: str, plot: bool = True, collect_device: str = 'gpu') -> None:
         super().__init__(collect_device)
         self.out_dir = Path(out_dir)
