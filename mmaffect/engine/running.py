@@ -56,7 +56,7 @@ def load_config(
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ConfigError(f'--cfg-options {" ".join(options)}: {error}') from None
     if data_root is not None:
-        for loader in datasets(cfg):
+        for loader in data_loaders(cfg):
             loader.dataset.data_root = data_root
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
@@ -64,9 +64,9 @@ def load_config(
     return cfg
 
 
-def datasets(cfg: Config) -> list[ConfigDict]:
-    """Data loaders of a config."""
-    return [cfg[name] for name in DATALOADERS if cfg.get(name) is not None]
+def data_loaders(cfg: Config, names: tuple[str, ...] = DATALOADERS) -> list[ConfigDict]:
+    """Data loaders of a config, without those that are None, as for a training without validation."""
+    return [cfg[name] for name in names if cfg.get(name) is not None]
 
 
 def use_amp(cfg: Config) -> None:
@@ -105,7 +105,7 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
         ConfigError: if a value does not fit its constructor.
     """
     allow_runner_checkpoints()
-    for root in {cfg[name].dataset.data_root for name in loaders}:
+    for root in {loader.dataset.data_root for loader in data_loaders(cfg, loaders)}:
         Corpus(root)
     state = read_checkpoint(cfg.load_from)['state_dict'] if cfg.get('resume') else None
     if not torch.cuda.is_available():

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader
 
 from mmaffect.datasets import AffectDataset, CorpusWriter, collate_windows
@@ -101,6 +102,7 @@ def predictions(frames: int) -> list[dict]:
 
 def main() -> None:
     args = parse_args()
+    MMLogger.get_instance('benchmark', log_level='ERROR')
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         make_corpus(root / 'corpus', args.trials, args.frames)
