@@ -42,7 +42,7 @@ def draw_traces(
         panel.plot(times, truth[:, k], color='0.35', linewidth=1.6, label='annotated')
         panel.plot(times, pred[:, k], color=('#0072b2', '#d55e00')[k % 2], linewidth=1.4, label='predicted')
         panel.set(ylabel=target, ylim=(-1.05, 1.05), xlim=(times[0], max(times[-1], times[0] + 1e-3)))
-        panel.legend(loc='lower right', ncols=2, fontsize=8, frameon=False)
+        panel.legend(loc='lower left', bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2, fontsize=8, frameon=False)
         if labels:
             panel.set_title(labels[k], loc='right', fontsize=9)
     panels[-1].set_xlabel('time [s]')
