@@ -1,6 +1,7 @@
 """Test a checkpoint: python tools/test.py CONFIG CHECKPOINT [--data-root ...] [--out traces/]."""
 
 import argparse
+import math
 import os
 
 from mmaffect.utils.cli import run_tool, runner_arguments
@@ -43,7 +44,11 @@ def main() -> None:
         figures = runner.test()
     if is_main_process():
         metainfo = runner.test_dataloader.dataset.metainfo
-        print(f'\n{metainfo["corpus"]}, {metainfo["split"]}, {args.checkpoint}\n\n{figures_table(figures)}\n')
+        print(f'\n{metainfo["corpus"]}, {metainfo["split"]}, {args.checkpoint}\n')
+        if not any(math.isfinite(value) for value in figures.values()):
+            print('no annotations, no figures')
+            return
+        print(f'{figures_table(figures)}\n')
         if metainfo['synthetic']:
             print(SYNTHETIC_NOTICE)
 

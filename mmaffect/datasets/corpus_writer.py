@@ -52,9 +52,10 @@ class CorpusWriter:
             found = _read_json(path)
             for key, value in self.settings.items():
                 if found.get(key) != value:
+                    old, new = (v.get('name', v) if isinstance(v, dict) else v for v in (found.get(key), value))
                     raise CorpusError(
-                        f'{self.root}: holds a corpus prepared with {key} = {found.get(key)!r}, not {value!r}; '
-                        'give another folder or delete this one'
+                        f'{self.root}: holds a corpus prepared with {key} = {old!r}, not {new!r}'
+                        f'{" as it is now" if old == new else ""}; give another folder or delete this one'
                     )
         else:
             write_text(path, json.dumps(self.settings, indent=1))

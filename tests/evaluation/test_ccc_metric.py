@@ -110,11 +110,12 @@ def test_one_target():
     }
 
 
-def test_no_annotation_at_all_is_nan():
+def test_no_annotation_at_all_is_nan_and_said(log):
     found = samples()
     for sample in found:
         sample['valid'][:] = False
     assert np.isnan(evaluate(found)['CCC/mean'])
+    assert log[-1].endswith('no valid annotation in 4 trials, so there is no CCC')
 
 
 def test_trace_writer(tmp_path):

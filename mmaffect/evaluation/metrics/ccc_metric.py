@@ -32,6 +32,10 @@ class CCCMetric(BaseMetric):
         super().__init__(collect_device, prefix)
         self.resamples = resamples
 
+    @property
+    def _split(self) -> str:
+        return (self.dataset_meta or {}).get('split', 'unnamed split')
+
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep one entry a window."""
         self.results += [window_entry(sample) for sample in data_samples]
@@ -49,6 +53,8 @@ class CCCMetric(BaseMetric):
         figures['CCC/mean'] = float(np.mean([figures[f'CCC/{target}'] for target in targets]))
         if (self.dataset_meta or {}).get('synthetic'):
             lines.append(SYNTHETIC_NOTICE)
+        if not any(trial.valid.any() for trial in trials.values()):
+            lines = [f'{self._split}: no valid annotation in {len(trials)} trials, so there is no CCC']
         for line in lines:
             MMLogger.get_current_instance().info(line)
         return figures
@@ -76,10 +82,9 @@ class CCCMetric(BaseMetric):
             f'RMSE/{target}': float(pooled.rmse()),
             f'CCC_per_trial/{target}': float(np.mean(per_trial)) if per_trial else float('nan'),
         }
-        split = (self.dataset_meta or {}).get('split', 'unnamed split')
         line = (
             f'CCC {target} {ccc:.4f} [95 % {low:.4f}, {high:.4f}] (pooled over {int(table[:, 0].sum())} valid '
-            f'frames of {len(table)} trials, {split}, population form, no smoothing); mean per trial '
+            f'frames of {len(table)} trials, {self._split}, population form, no smoothing); mean per trial '
             f'{figures[f"CCC_per_trial/{target}"]:.4f} over {len(per_trial)} trials; '
             f'PCC {figures[f"PCC/{target}"]:.4f}, RMSE {figures[f"RMSE/{target}"]:.4f}'
         )
