@@ -35,6 +35,6 @@ setup(
     extras_require={
         'demo': ['scikit-image>=0.22', 'scipy>=1.10'],
         'video': [],
-        'dev': ['pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'scipy>=1.10', 'tensorboard>=2.14'],
+        'dev': ['pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'safetensors>=0.4', 'scipy>=1.10', 'tensorboard>=2.14'],
     },
 )

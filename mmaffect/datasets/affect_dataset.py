@@ -114,13 +114,10 @@ class AffectDataset(BaseDataset):
         if not self._fully_initialized:
             self.full_init()
         index, seed = index if isinstance(index, SeededIndex) else (index, (0, 0, index))
-        results = self.cut(**self._window(index))
+        window = self.get_data_info(index)
+        results = self.cut(window['trial'], window['start'])
         results['rng'] = np.random.default_rng(seed)
         return self.pipeline(results)
-
-    def _window(self, index: int) -> dict:
-        info = self.get_data_info(index)
-        return {'trial': info['trial'], 'start': info['start']}
 
     def cut(self, trial: str, start: int) -> dict:
         """Cut a window out of the corpus.

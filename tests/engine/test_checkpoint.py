@@ -95,3 +95,25 @@ def test_another_model_is_listed(saved):
         load_weights(nn.Sequential(nn.Linear(3, 2)), saved)
     with pytest.raises(CheckpointError, match=r'weight is \(2, 3\), the model has \(2, 4\)'):
         load_weights(nn.Linear(4, 2), saved)
+
+
+def test_safetensors(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / 'model.safetensors'
+    source, model = nn.Linear(3, 2), nn.Linear(3, 2)
+    save_file(source.state_dict(), path)
+    load_weights(model, path)
+    assert torch.equal(model.weight, source.weight)
+    data = path.read_bytes()
+    path.write_bytes(data[:-4])
+    with pytest.raises(CheckpointError, match='damaged'):
+        load_weights(model, path)
+
+
+def test_a_runner_does_not_run_the_config_of_a_checkpoint(tmp_path):
+    from mmaffect.engine.hooks import CheckpointGuardHook
+
+    checkpoint = {'meta': {'config': f"open({str(tmp_path / 'ran')!r}, 'w')", 'epoch': 3}, 'state_dict': {}}
+    CheckpointGuardHook().after_load_checkpoint(None, checkpoint)
+    assert checkpoint == {'meta': {'epoch': 3}, 'state_dict': {}}

@@ -117,6 +117,16 @@ def test_amp_on_the_cpu_and_tensorboard(corpus, tmp_path):
     )
 
 
+def test_resuming_runs_nothing_that_the_checkpoint_holds(trained, corpus, tmp_path):
+    checkpoint = torch.load(trained / 'epoch_2.pth', weights_only=False)
+    checkpoint['meta']['config'] = f"open({str(tmp_path / 'ran')!r}, 'w')"
+    torch.save(checkpoint, tmp_path / 'epoch_2.pth')
+    tool = ('tools/train.py', 'configs/grjca_demo.py', '--data-root', corpus, '--work-dir', tmp_path / 'work')
+    run(*tool, '--resume', tmp_path / 'epoch_2.pth', options=['train_cfg.max_epochs=3'])
+    assert (tmp_path / 'work/epoch_3.pth').is_file()
+    assert not (tmp_path / 'ran').exists()
+
+
 def one_line_error(*arguments, options=()):
     done = run(*arguments, options=options, expect=1)
     assert 'Traceback' not in done.stderr
