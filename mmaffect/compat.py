@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -15,22 +16,30 @@ def allow_runner_checkpoints() -> None:
 
     Symptom: ``UnpicklingError: Weights only load failed ... HistoryBuffer`` on ``--resume``, since torch 2.6 refuses
     what MMEngine keeps beside the weights. The classes are allowed by name; a foreign file still cannot run code.
-    ``getattr`` is not allowed, since with it a file could reach anything: histories are written without their methods,
-    which are put back at reading.
+    ``getattr``, with which a file could reach anything, stands for the methods of a history only.
     """
     from mmengine.logging.history_buffer import HistoryBuffer
 
-    def state(buffer: HistoryBuffer) -> dict:
-        return {key: value for key, value in vars(buffer).items() if key != 'statistics_methods'}
+    def history_method(owner: object, name: str) -> object:
+        if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+            raise UnpicklingError(f'weights_only: getattr({owner!r}, {name!r}) is not allowed')
+        return getattr(owner, name)
 
-    HistoryBuffer.__getstate__ = state
     try:
         from numpy._core.multiarray import _reconstruct, scalar
     except ImportError:  # NumPy 1
         from numpy.core.multiarray import _reconstruct, scalar
     numbers = [np.float64, np.float32, np.int64, np.int32, np.bool_]
     torch.serialization.add_safe_globals(
-        [HistoryBuffer, _reconstruct, scalar, np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in numbers)]
+        [
+            HistoryBuffer,
+            (history_method, 'builtins.getattr'),
+            _reconstruct,
+            scalar,
+            np.ndarray,
+            np.dtype,
+            *(type(np.dtype(kind)) for kind in numbers),
+        ]
     )
 
 

@@ -3,6 +3,7 @@ import zipfile
 
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 from torch import nn
 
 from mmaffect.engine.checkpoint import load_weights, read_checkpoint
@@ -23,6 +24,12 @@ def test_round_trip(saved):
     assert torch.equal(model.weight, torch.load(saved)['state_dict']['weight'])
 
 
+def test_log_of_a_runner_is_read(tmp_path):
+    torch.save({'state_dict': {'w': torch.zeros(1)}, 'log': HistoryBuffer([1.0, 4.0], [1, 1])}, tmp_path / 'a.pth')
+    log = read_checkpoint(tmp_path / 'a.pth')['log']
+    assert (log.mean(), log.statistics('max')) == (2.5, 4.0)
+
+
 def test_expected_hash(saved):
     assert read_checkpoint(saved, expected_sha256=sha256(saved))
     data = bytearray(saved.read_bytes())
@@ -36,6 +43,11 @@ def test_expected_hash(saved):
 class Evil:
     def __reduce__(self):
         return (exec, ("raise SystemExit('code of the checkpoint ran')",))
+
+
+class Reaching:
+    def __reduce__(self):
+        return (getattr, (HistoryBuffer, '__init__'))
 
 
 def write_compressed(path):
@@ -54,6 +66,7 @@ BROKEN = {
     'text': (lambda p: p.write_text('hello'), 'not a checkpoint'),
     'pickle': (lambda p: p.write_bytes(pickle.dumps(Evil())), 'can run code'),
     'evil': (lambda p: torch.save({'state_dict': {'w': Evil()}}, p), 'not loaded'),
+    'getattr': (lambda p: torch.save({'state_dict': {}, 'log': Reaching()}, p), 'holds objects other than weights'),
     'module': (lambda p: torch.save(nn.Linear(1, 1), p), 'not loaded'),
     'list': (lambda p: torch.save([1, 2], p), 'holds a list'),
     'nothing': (lambda p: torch.save({'state_dict': {}}, p), 'no weights'),
