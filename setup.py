@@ -26,8 +26,8 @@ setup(
         'numpy>=1.24',
         'opencv-python>=4.7',
         'av>=15',
-        # No wheel of decord exists for Apple silicon; PyAV serves there.
-        'decord>=0.6; platform_machine != "arm64"',
+        # decord has wheels for x86 only; PyAV serves elsewhere.
+        'decord>=0.6; platform_machine in "x86_64 AMD64"',
         'matplotlib>=3.7',
         'pebble>=5.0',
         'tqdm>=4.60',

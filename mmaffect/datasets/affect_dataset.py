@@ -10,6 +10,7 @@ from mmengine.dataset import BaseDataset
 from ..errors import ConfigError, CorpusError
 from ..media.log_mel import Align, patch_starts
 from ..registry import DATASETS, TRANSFORMS
+from ..structures import AFFECT
 from .corpus import SPLITS, Corpus, Split, Trial
 from .folds import fold_name, split_folds
 from .sampler import SeededIndex
@@ -40,7 +41,7 @@ class AffectDataset(BaseDataset):
         ConfigError: if an argument is out of range.
     """
 
-    METAINFO: ClassVar[dict] = {'targets': ('valence', 'arousal')}
+    METAINFO: ClassVar[dict] = {'targets': AFFECT}
 
     def __init__(
         self,
@@ -127,11 +128,11 @@ class AffectDataset(BaseDataset):
             start: first frame.
 
         Returns:
-            dict with ``trial``, ``start``, ``num_frames`` (real frames, n), ``faces (L, S, S, 3)`` uint8,
+            dict with ``trial``, ``start``, ``faces (L, S, S, 3)`` uint8 (black in the padding),
             ``logmel (R, n_mels)`` float16 (the rows that the patches touch), ``patch_start (L,)`` int64 (first row of
             each patch, counted from row 0 of ``logmel``; may be negative or lead beyond), ``audio_mask``,
-            ``visual_mask (L,)`` bool, ``affect (n, 2)`` float32, ``valid (n,)`` bool, ``timestamps (n,)``
-            float64, seconds.
+            ``visual_mask (L,)`` bool, and of the n real frames ``affect (n, 2)`` float32, ``valid (n,)`` bool,
+            ``timestamps (n,)`` float64, seconds.
         """
         source: Trial = self.corpus[trial]
         stop = min(start + self.window, source.info.num_frames)
@@ -152,7 +153,6 @@ class AffectDataset(BaseDataset):
         return {
             'trial': trial,
             'start': start,
-            'num_frames': length,
             'faces': faces,
             'logmel': source.logmel[first:last],
             'patch_start': rows,

@@ -56,7 +56,7 @@ def make_demo_corpus(root: str | Path, settings: Settings, jobs: int = 1) -> Pla
 
     Raises:
         CorpusError: the folder holds something else, or a demo corpus of other settings.
-        ModuleNotFoundError: a library of the extra `demo` is not installed.
+        MMAffectError: scikit-image is not installed; it comes with the extra `demo`.
         ValueError: `jobs` is below 1.
     """
     if jobs < 1:

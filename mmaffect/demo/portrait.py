@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..errors import MMAffectError
+
 FRAME_SIZE = 256
 """Width and height of a demo frame in pixels; all coordinates of this package are pixels (x, y) of such a frame."""
 
@@ -50,12 +52,12 @@ def load_portrait() -> Portrait:
     """The public-domain astronaut portrait of scikit-image with its 68 landmarks.
 
     Raises:
-        ModuleNotFoundError: scikit-image is not installed; the text names the extra that brings it.
+        MMAffectError: scikit-image is not installed; the text names the extra that brings it.
     """
     try:
         from skimage.data import astronaut
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError('the demo corpus needs scikit-image: pip install mmaffect[demo]') from error
+        raise MMAffectError('the demo corpus needs scikit-image: pip install mmaffect[demo]') from error
     picture = astronaut()[:FRAME_SIZE, _LEFT_EDGE : _LEFT_EDGE + FRAME_SIZE].astype(np.float32) / 255
     content = json.loads((Path(__file__).parent / 'astronaut68.json').read_text(encoding='utf-8'))
     landmarks = np.array(content['landmarks'], dtype=np.float64) - (_LEFT_EDGE, 0)

@@ -65,13 +65,13 @@ def read_checkpoint(path: str | Path, *, expected_sha256: str | None = None, max
     return checkpoint
 
 
-def load_weights(model: nn.Module, path: str | Path, **limits: int | str | None) -> dict:
+def load_weights(model: nn.Module, path: str | Path, *, expected_sha256: str | None = None) -> dict:
     """Load a checkpoint into a model whose keys and shapes must all be those of the file.
 
     Args:
         model: the model, on any device.
         path: as in :func:`read_checkpoint`.
-        limits: ``expected_sha256`` and ``max_bytes`` of :func:`read_checkpoint`.
+        expected_sha256: as in :func:`read_checkpoint`.
 
     Returns:
         The checkpoint.
@@ -79,7 +79,7 @@ def load_weights(model: nn.Module, path: str | Path, **limits: int | str | None)
     Raises:
         CheckpointError: as :func:`read_checkpoint`, and if the file is of another model.
     """
-    checkpoint = read_checkpoint(path, **limits)
+    checkpoint = read_checkpoint(path, expected_sha256=expected_sha256)
     check_model(model, checkpoint['state_dict'], path)
     model.load_state_dict(checkpoint['state_dict'], strict=True)
     return checkpoint

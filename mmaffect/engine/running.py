@@ -75,14 +75,11 @@ def use_amp(cfg: Config) -> None:
 
 
 def prepare_resume(cfg: Config, resume: str | None) -> None:
-    """Set up ``--resume`` and make sure that the checkpoint can be read.
+    """Set up ``--resume``; :func:`build_runner` reads the checkpoint.
 
     Args:
         cfg: the config.
         resume: ``'auto'``: the latest checkpoint of the work dir, if there is one; a path: that one; ``None``: none.
-
-    Raises:
-        CheckpointError: if it is missing, damaged or unsafe.
     """
     if resume is None:
         return

@@ -1,11 +1,16 @@
 """Log-mel spectrograms of the two published audio front ends, and where the patch of a frame lies in them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 Align = Literal['centre', 'ahead', 'causal']
 
@@ -99,7 +104,7 @@ def log_mel(samples: np.ndarray, front_end: FrontEnd, *, chunk: float = 60.0) ->
     padded[lead : lead + len(part)] = part
 
     hann = torch.hann_window(window)
-    bank = torch.from_numpy(mel_bank(front_end))
+    bank = mel_bank(front_end)
     out = np.empty((rows, front_end.n_mels), np.float16)
     step = max(1, round(chunk / front_end.hop))
     for start in range(0, rows, step):
@@ -112,25 +117,24 @@ def log_mel(samples: np.ndarray, front_end: FrontEnd, *, chunk: float = 60.0) ->
     return out
 
 
-def mel_bank(front_end: FrontEnd) -> np.ndarray:
+def mel_bank(front_end: FrontEnd) -> torch.Tensor:
     """Triangular mel bands on the HTK scale, each with a peak of 1.
 
     Returns:
         ``(n_fft // 2 + 1, n_mels)`` float32: the weight of every frequency in every band.
     """
+    import torch
 
-    def mel(hertz: np.ndarray | float) -> np.ndarray:
-        return 2595 * np.log10(1 + np.asarray(hertz) / 700)
+    bins, bands, rate = front_end.n_fft // 2 + 1, front_end.n_mels, front_end.sample_rate
+    if front_end.slopes == 'hz':
+        from torchaudio.functional import melscale_fbanks
 
-    edges = np.linspace(mel(front_end.f_min), mel(front_end.f_max), front_end.n_mels + 2)
-    bins = np.arange(front_end.n_fft // 2 + 1) * front_end.sample_rate / front_end.n_fft
-    if front_end.slopes == 'mel':
-        bins = mel(bins)
-    else:
-        edges = 700 * (10 ** (edges / 2595) - 1)
-    rise = (bins[:, None] - edges[:-2]) / np.diff(edges)[:-1]
-    fall = (edges[2:] - bins[:, None]) / np.diff(edges)[1:]
-    return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
+        return melscale_fbanks(bins, front_end.f_min, front_end.f_max, bands, rate)
+    from torchaudio.compliance.kaldi import get_mel_banks
+
+    bank, _ = get_mel_banks(bands, front_end.n_fft, rate, front_end.f_min, front_end.f_max, 0.0, 0.0, 1.0)
+    # Kaldi leaves the Nyquist frequency out.
+    return torch.nn.functional.pad(bank, (0, 1)).T.contiguous()
 
 
 def patch_starts(timestamps: np.ndarray, front_end: FrontEnd, align: Align = 'centre') -> np.ndarray:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import MediaError
+from ..utils.files import replacing
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -34,8 +32,8 @@ def write_video(
 ) -> None:
     """Write an mp4 file (H.264, or MPEG-4 where this build of PyAV has no libx264; sound as mono AAC).
 
-    The file is written under a temporary name in the same folder and renamed when it is whole. The same input gives the
-    same bytes. Odd widths or heights are stored without chroma subsampling, so that no pixel is lost.
+    The file is written under a temporary name in the same folder, which is made if needed, and renamed when it is
+    whole. The same input gives the same bytes. Odd widths or heights are stored without chroma subsampling, so that no pixel is lost.
 
     Args:
         path: file to write, ``*.mp4``; an existing file is replaced.
@@ -63,21 +61,10 @@ def write_video(
     except StopIteration:
         raise MediaError(f'{path}: no frames to write; expected at least one') from None
     try:
-        handle, name = tempfile.mkstemp(prefix=f'.{path.stem[:64]}-', suffix='.mp4', dir=path.parent)
+        with replacing(path) as temporary:
+            _write(temporary, path, first, frames, fps, sound, sample_rate, crf)
     except OSError as error:
-        raise MediaError(f'{path}: cannot write into its folder ({error.strerror}); expected a writable one') from None
-    os.close(handle)
-    try:
-        _write(Path(name), path, first, frames, fps, sound, sample_rate, crf)
-        # mkstemp makes files that only their owner may read.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
+        raise MediaError(f'{path}: cannot be written ({error.strerror}); expected a writable folder') from None
 
 
 def _checked_sound(path: Path, sound: np.ndarray, sample_rate: int | None) -> np.ndarray:
@@ -146,7 +133,8 @@ def _video_stream(out: OutputContainer, shape: tuple[int, ...], rate: Fraction, 
     if h264:
         stream.options = {'crf': str(crf), 'preset': 'medium', 'flags': '+bitexact'}
     else:
-        stream.options = {'qscale': str(2 + crf // 4), 'flags': '+bitexact'}
+        # PyAV ignores qscale; bounds of the quantiser do the same.
+        stream.options = {'qmin': '2', 'qmax': str(2 + crf // 4), 'flags': '+bitexact'}
     stream.codec_context.time_base = 1 / rate
     return stream
 

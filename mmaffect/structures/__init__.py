@@ -1,3 +1,3 @@
-from .affect_data_sample import AffectDataSample
+from .affect_data_sample import AFFECT, AffectDataSample
 
-__all__ = ['AffectDataSample']
+__all__ = ['AFFECT', 'AffectDataSample']

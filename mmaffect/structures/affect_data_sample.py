@@ -2,6 +2,9 @@
 
 from mmengine.structures import BaseDataElement
 
+AFFECT = ('valence', 'arousal')
+"""The annotated dimensions, in the order of their columns everywhere."""
+
 
 class AffectDataSample(BaseDataElement):
     """Annotations and predictions of a window of ``n`` frames (without the padding of short trials).

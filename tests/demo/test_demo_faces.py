@@ -9,6 +9,7 @@ from mmaffect.demo.expressions import Pose, express
 from mmaffect.demo.faces import draw_identity, make_face
 from mmaffect.demo.portrait import load_portrait, mirror_points
 from mmaffect.demo.rendering import CROP_SIZE, Renderer, align_face, cover_face
+from mmaffect.errors import MMAffectError
 
 pytest.importorskip('skimage', reason='the demo portrait comes with scikit-image')
 
@@ -89,5 +90,5 @@ def test_mirroring_twice_changes_nothing():
 def test_missing_scikit_image_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, 'skimage.data', None)
     load_portrait.cache_clear()
-    with pytest.raises(ModuleNotFoundError, match=r'pip install mmaffect\[demo\]'):
+    with pytest.raises(MMAffectError, match=r'pip install mmaffect\[demo\]'):
         load_portrait()

@@ -96,6 +96,9 @@ def test_arguments_are_checked(tmp_path, arguments, text):
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_folder_is_named(tmp_path):
-    with pytest.raises(MediaError, match='nowhere'):
-        write_video(tmp_path / 'nowhere' / 'a.mp4', images(2), 25)
+def test_folder_is_made_and_one_that_cannot_be_is_named(tmp_path):
+    write_video(tmp_path / 'new' / 'a.mp4', images(2), 25)
+    assert (tmp_path / 'new' / 'a.mp4').is_file()
+    (tmp_path / 'file').write_text('not a folder')
+    with pytest.raises(MediaError, match=r'file.a\.mp4: cannot be written'):
+        write_video(tmp_path / 'file' / 'a.mp4', images(2), 25)

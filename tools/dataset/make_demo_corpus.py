@@ -2,11 +2,10 @@
 
 import argparse
 import os
-import sys
 
 from mmaffect.demo.corpus import make_demo_corpus
 from mmaffect.demo.plan import Settings
-from mmaffect.errors import MMAffectError
+from mmaffect.utils.cli import run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> tuple[argparse.Namespace, Settings]:
@@ -41,15 +40,11 @@ def parse_args(argv: list[str] | None = None) -> tuple[argparse.Namespace, Setti
 
 
 def main() -> None:
-    """Makes the corpus; errors of the user are one line and exit status 1."""
     args, settings = parse_args()
-    try:
-        plan = make_demo_corpus(args.out, settings, args.jobs)
-    except (MMAffectError, ModuleNotFoundError, OSError) as error:
-        sys.exit(f'error: {error}')
+    plan = make_demo_corpus(args.out, settings, args.jobs)
     trials = sum(len(video.trials) for video in plan.videos)
     print(f'{args.out}: {trials} trials of {len(plan.subjects)} synthetic people in {len(plan.videos)} videos')
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

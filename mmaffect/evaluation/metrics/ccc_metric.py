@@ -7,9 +7,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from ...registry import METRICS
+from ...structures import AFFECT
 from ..functional import Moments, TrialPrediction, bootstrap_interval, degenerate, merge_windows
-
-AFFECT = ('valence', 'arousal')
 
 
 @METRICS.register_module()

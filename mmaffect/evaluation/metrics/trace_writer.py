@@ -8,10 +8,11 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from ...registry import METRICS
+from ...structures import AFFECT
 from ...utils.files import write_text
 from ...visualization import draw_traces
 from ..functional import concordance_correlation_coefficient, merge_windows
-from .ccc_metric import AFFECT, SYNTHETIC_NOTICE, window_entry
+from .ccc_metric import SYNTHETIC_NOTICE, window_entry
 
 
 @METRICS.register_module()

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...registry import MODELS
-
-AFFECT = ('valence', 'arousal')
+from ...structures import AFFECT
 
 
 @MODELS.register_module()
