@@ -33,7 +33,8 @@ def write_video(
     """Write an mp4 file (H.264, or MPEG-4 where this build of PyAV has no libx264; sound as mono AAC).
 
     The file is written under a temporary name in the same folder, which is made if needed, and renamed when it is
-    whole. The same input gives the same bytes. Odd widths or heights are stored without chroma subsampling, so that no pixel is lost.
+    whole. The same input gives the same bytes. Odd widths or heights are stored without chroma subsampling, so that no
+    pixel is lost.
 
     Args:
         path: file to write, ``*.mp4``; an existing file is replaced.
