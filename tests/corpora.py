@@ -20,12 +20,27 @@ TRIALS = [
 ]
 
 
-def write_corpus(root: Path, trials=TRIALS, *, front_end: str = 'paper', seed: int = 0) -> Path:
+def write_corpus(
+    root: Path,
+    trials=TRIALS,
+    *,
+    front_end: str = 'paper',
+    face_size: int = 48,
+    waveform_rate: int | None = None,
+    seed: int = 0,
+) -> Path:
     """A corpus of random arrays, 25 frames a second; frame i of a face image holds i in its red corner pixel."""
-    writer = CorpusWriter(root, name='toy', front_end=get_front_end(front_end), synthetic=True)
+    writer = CorpusWriter(
+        root,
+        name='toy',
+        front_end=get_front_end(front_end),
+        face_size=face_size,
+        synthetic=True,
+        waveform_rate=waveform_rate,
+    )
     for n, (name, split, frames, sound) in enumerate(trials):
         g = np.random.default_rng((seed, n))
-        faces = g.integers(0, 256, (frames, 48, 48, 3), dtype=np.uint8)
+        faces = g.integers(0, 256, (frames, face_size, face_size, 3), dtype=np.uint8)
         faces[:, 0, 0, 0] = np.arange(frames) % 256
         writer.write_trial(
             name,
@@ -33,6 +48,7 @@ def write_corpus(root: Path, trials=TRIALS, *, front_end: str = 'paper', seed: i
             split=split,
             faces=faces,
             logmel=g.normal(-30, 10, (frames * 4, 64)).astype(np.float16) if sound else None,
+            waveform=np.arange(frames * waveform_rate // 25).astype(np.int16) if sound and waveform_rate else None,
             timestamps=np.arange(frames) / 25,
             targets=np.clip(np.cumsum(g.normal(0, 0.1, (frames, 2)), axis=0), -1, 1),
             valid=g.random(frames) > 0.1 if split != 'test' else np.zeros(frames, bool),

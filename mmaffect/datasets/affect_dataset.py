@@ -1,20 +1,25 @@
 """Windows of a prepared corpus."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 
 from ..errors import ConfigError, CorpusError
-from ..media.log_mel import Align, patch_starts
+from ..media.log_mel import Align
 from ..registry import DATASETS, TRANSFORMS
 from ..structures import AFFECT
 from .corpus import SPLITS, Corpus, Split, Trial
+from .cutting import cut_patches, cut_rows, cut_waveform
+from .features import FaceMasks, Features, corpus_folder
 from .folds import fold_name, split_folds
 from .sampler import SeededIndex
-from .windows import window_starts
+from .windows import clip_frames, window_starts
+
+Modality = Literal['audio', 'visual']
+MODALITIES: tuple[Modality, ...] = ('audio', 'visual')
 
 
 @DATASETS.register_module()
@@ -29,15 +34,27 @@ class AffectDataset(BaseDataset):
         split: ``'train'`` or ``'val'`` of the fold, or ``'test'``.
         fold: 0 to 5; 0 is the official split.
         window: frames of a window, L.
-        hop: frames between two windows.
+        hop: frames of a window between two windows.
+        stride: frames of the trial from one frame of a window to the next (RJCA: 32).
+        modalities: what is read, ``'audio'``, ``'visual'`` or both.
         front_end: audio front end that the corpus must have, ``'paper'`` or ``'vggish'``.
         align: where the audio patch of a frame lies: ``'centre'``, ``'ahead'`` (released code) or ``'causal'``.
+        patch_rows: log-mel rows of the patch of a frame; by default those of the front end.
+        clip_frames: images that a frame is given: 1, or a clip of so many that ends at the frame.
+        clip_dilation: frames of the trial from one image of a clip to the next.
+        masks: name of a folder under ``<data_root>/masks`` with one uint8 ``(T, S, S)`` a trial, the fourth channel of
+            the faces (Kuhnke's drawn landmarks).
+        waveform: read the waveform (of a corpus that was prepared with it) in the place of log-mel patches.
+        waveform_margin: seconds of waveform before the first and after the last frame of a window.
+        features: by modality, cached features to read instead: a name under ``<data_root>/features``, or the full path
+            of a folder with one ``(T, d)`` array a trial.
         pipeline: transforms.
         indices: only the first so many windows, or those of these numbers, to try something out.
         lazy_init: read the corpus' index on first use only.
 
     Raises:
-        CorpusError: if the corpus is missing or damaged, was prepared with another front end, or has no such trials.
+        CorpusError: if the corpus is missing or damaged, was prepared with another front end, or has no such trials
+            or features.
         ConfigError: if an argument is out of range.
     """
 
@@ -50,22 +67,50 @@ class AffectDataset(BaseDataset):
         fold: int = 0,
         window: int = 300,
         hop: int = 200,
+        stride: int = 1,
+        modalities: Sequence[Modality] = MODALITIES,
         front_end: str = 'paper',
         align: Align = 'centre',
+        patch_rows: int | None = None,
+        clip_frames: int = 1,
+        clip_dilation: int = 1,
+        masks: str | None = None,
+        waveform: bool = False,
+        waveform_margin: float = 0.5,
+        features: Mapping[Modality, str] | None = None,
         pipeline: Sequence[dict | Callable] = (),
         indices: int | Sequence[int] | None = None,
         lazy_init: bool = False,
     ) -> None:
         if split not in SPLITS:
             raise ConfigError(f'split={split!r}; expected one of {SPLITS}')
-        window_starts(window, window, hop)
+        window_starts(1, window, hop, stride)
         split_folds((), (), fold)
+        for name, value in (('clip_frames', clip_frames), ('clip_dilation', clip_dilation), ('patch_rows', patch_rows)):
+            if value is not None and value < 1:
+                raise ConfigError(f'{name}={value}; expected at least 1')
+        for name, value in (('modalities', modalities), ('features', features or {})):
+            if unknown := [one for one in value if one not in MODALITIES]:
+                raise ConfigError(f'{name}: {unknown[0]!r}; expected {" or ".join(map(repr, MODALITIES))}')
+        if missing := [one for one in features or {} if one not in modalities]:
+            raise ConfigError(f'features of {missing[0]!r}, modalities={tuple(modalities)}; expected it among them')
+        if not modalities:
+            raise ConfigError('modalities is empty; expected audio, visual or both')
         self.split = split
         self.fold = fold
         self.window = window
         self.hop = hop
+        self.stride = stride
+        self.modalities = tuple(modalities)
         self.front_end = front_end
         self.align = align
+        self.patch_rows = patch_rows
+        self.clip_frames = clip_frames
+        self.clip_dilation = clip_dilation
+        self.masks = masks
+        self.waveform = waveform
+        self.waveform_margin = waveform_margin
+        self.features = dict(features or {})
         super().__init__(
             ann_file='',
             data_root=str(data_root),
@@ -80,11 +125,14 @@ class AffectDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Open the corpus and list its windows."""
         self.corpus = corpus = Corpus(self.data_root)
-        if corpus.front_end.name != self.front_end:
-            raise CorpusError(
-                f'{self.data_root}: prepared with the {corpus.front_end.name!r} audio front end, the config asks for '
-                f'{self.front_end!r}; prepare it again with "--audio {self.front_end}"'
-            )
+        if 'audio' in self.modalities and 'audio' not in self.features:
+            self._check_audio(corpus)
+        self._features = {
+            modality: Features(corpus_folder(self.data_root, 'features', name))
+            for modality, name in self.features.items()
+        }
+        if self.masks is not None:
+            self._masks = FaceMasks(corpus_folder(self.data_root, 'masks', self.masks))
         if self.split == 'test':
             trials = corpus.split('test')
             which = 'test set'
@@ -104,8 +152,18 @@ class AffectDataset(BaseDataset):
         return [
             {'trial': trial, 'start': start}
             for trial in trials
-            for start in window_starts(corpus.info(trial).num_frames, self.window, self.hop)
+            for start in window_starts(corpus.info(trial).num_frames, self.window, self.hop, self.stride)
         ]
+
+    def _check_audio(self, corpus: Corpus) -> None:
+        if self.waveform:
+            if corpus.waveform_rate is None:
+                raise CorpusError(f'{self.data_root}: holds no waveforms; prepare it again with "--waveform"')
+        elif corpus.front_end.name != self.front_end:
+            raise CorpusError(
+                f'{self.data_root}: prepared with the {corpus.front_end.name!r} audio front end, the config asks for '
+                f'{self.front_end!r}; prepare it again with "--audio {self.front_end}"'
+            )
 
     def __getitem__(self, index: int | SeededIndex) -> dict:
         """Return a window after the pipeline.
@@ -128,37 +186,64 @@ class AffectDataset(BaseDataset):
             start: first frame.
 
         Returns:
-            dict with ``trial``, ``start``, ``faces (L, S, S, 3)`` uint8 (black in the padding),
-            ``logmel (R, n_mels)`` float16 (the rows that the patches touch), ``patch_start (L,)`` int64 (first row of
-            each patch, counted from row 0 of ``logmel``; may be negative or lead beyond), ``audio_mask``,
-            ``visual_mask (L,)`` bool, and of the n real frames ``affect (n, 2)`` float32, ``valid (n,)`` bool,
-            ``timestamps (n,)`` float64, seconds.
+            dict with ``trial``, ``start``, ``stride``, and
+
+            - of the n real frames ``affect (n, 2)`` float32, ``valid (n,)`` bool, ``timestamps (n,)`` float64, seconds;
+            - ``visual_mask (L,)`` bool and ``visual_features (L, d)``, or ``faces (F, S, S, 3)`` uint8 (black outside
+              the trial) with, for clips, ``clip_index (L, T)`` int64 into them;
+            - ``audio_mask (L,)`` bool and ``audio_features (L, d)``, what :func:`cut_patches` or what
+              :func:`cut_waveform` returns.
         """
-        source: Trial = self.corpus[trial]
-        stop = min(start + self.window, source.info.num_frames)
-        length = stop - start
-        faces = source.faces[start:stop]
-        rows = patch_starts(source.timestamps[start:stop], self.corpus.front_end, self.align)
-        patch, total = self.corpus.front_end.patch_rows, len(source.logmel)
-        first = int(np.clip(rows.min(), 0, max(total - 1, 0)))
-        last = int(np.clip(rows.max() + patch, first + 1, max(total, 1)))
-        audio_mask = np.zeros(self.window, bool)
-        audio_mask[:length] = source.info.has_audio & (rows < total) & (rows + patch > 0)
-        visual_mask = np.zeros(self.window, bool)
-        visual_mask[:length] = source.info.faces_present > 0
-        rows = rows - first
-        if length < self.window:
-            faces = np.concatenate((faces, np.zeros((self.window - length, *faces.shape[1:]), faces.dtype)))
-            rows = np.concatenate((rows, np.repeat(rows[-1:], self.window - length)))
-        return {
+        source = self.corpus[trial]
+        frames = range(start, start + self.window * self.stride, self.stride)
+        real = slice(start, frames.stop, self.stride)
+        window = {
             'trial': trial,
             'start': start,
-            'faces': faces,
-            'logmel': source.logmel[first:last],
-            'patch_start': rows,
-            'audio_mask': audio_mask,
-            'visual_mask': visual_mask,
-            'timestamps': source.timestamps[start:stop].copy(),
-            'affect': np.ascontiguousarray(source.targets[start:stop]),
-            'valid': np.ascontiguousarray(source.valid[start:stop]),
+            'stride': self.stride,
+            'timestamps': source.timestamps[real].copy(),
+            'affect': np.ascontiguousarray(source.targets[real]),
+            'valid': np.ascontiguousarray(source.valid[real]),
         }
+        if 'visual' in self.modalities:
+            window |= self._cut_visual(source, frames, len(window['valid']))
+        if 'audio' in self.modalities:
+            window |= self._cut_audio(source, frames, window['timestamps'])
+        return window
+
+    def _cut_visual(self, source: Trial, frames: range, real: int) -> dict:
+        mask = np.zeros(self.window, bool)
+        mask[:real] = source.info.faces_present > 0
+        if 'visual' in self.features:
+            return {'visual_features': self._cut_features('visual', source, frames), 'visual_mask': mask}
+        if self.clip_frames == 1:
+            rows, clips = np.array(frames), {}
+        else:
+            numbers = np.array(clip_frames(frames, self.clip_frames, self.clip_dilation))
+            rows, index = np.unique(numbers, return_inverse=True)
+            clips = {'clip_index': index.reshape(numbers.shape)}
+        faces = cut_rows(source.faces, rows)
+        if self.masks is not None:
+            drawn = self._masks.of(source.info.name, source.info.num_frames)
+            if drawn.shape[1:] != source.faces.shape[1:3]:
+                raise CorpusError(f'{self._masks.folder}: masks {drawn.shape[1:]}; faces are {source.faces.shape[1:3]}')
+            faces = np.concatenate((faces, cut_rows(drawn, rows)[..., None]), axis=-1)
+        return {'faces': faces, 'visual_mask': mask, **clips}
+
+    def _cut_audio(self, source: Trial, frames: range, times: np.ndarray) -> dict:
+        mask = np.zeros(self.window, bool)
+        if 'audio' in self.features:
+            mask[: len(times)] = source.info.has_audio
+            return {'audio_features': self._cut_features('audio', source, frames), 'audio_mask': mask}
+        if self.waveform:
+            rate = self.corpus.waveform_rate
+            piece, inside = cut_waveform(source.waveform, times, self.window, rate, self.waveform_margin)
+        else:
+            front_end = self.corpus.front_end
+            rows = self.patch_rows or front_end.patch_rows
+            piece, inside = cut_patches(source.logmel, times, self.window, front_end, self.align, rows)
+        mask[: len(times)] = source.info.has_audio & inside
+        return {**piece, 'audio_mask': mask}
+
+    def _cut_features(self, modality: Modality, source: Trial, frames: range) -> np.ndarray:
+        return cut_rows(self._features[modality].of(source.info.name, source.info.num_frames), np.array(frames))

@@ -5,6 +5,7 @@
     <root>/corpus.json             version, audio front end, face size, trials (written last)
     <root>/faces/<trial>.npy       uint8 (T, S, S, 3), RGB
     <root>/logmel/<trial>.npy      float16 (T_mel, n_mels); absent where the trial has no sound
+    <root>/waveform/<trial>.npy    int16 (N,), mono; only where the corpus was prepared with it
     <root>/frames/<trial>.npy      T records: timestamp, target, valid, face_present
     <root>/index/<trial>.json      the trial's entry, written when its arrays are complete
 """
@@ -73,6 +74,7 @@ class Trial:
         info: the entry in ``corpus.json``.
         faces: ``(T, S, S, 3)`` uint8, RGB; black where no face was found.
         logmel: ``(T_mel, n_mels)`` float16; ``(0, n_mels)`` without sound.
+        waveform: ``(N,)`` int16, full scale 32768; ``(0,)`` without sound or where it was not kept.
         timestamps: ``(T,)`` float64, presentation time, seconds.
         targets: ``(T, 2)`` float32, valence and arousal in [-1, 1], NaN where invalid.
         valid: ``(T,)`` bool.
@@ -82,6 +84,7 @@ class Trial:
     info: TrialInfo
     faces: np.ndarray
     logmel: np.ndarray
+    waveform: np.ndarray
     timestamps: np.ndarray
     targets: np.ndarray
     valid: np.ndarray
@@ -137,6 +140,7 @@ class Corpus(Mapping[str, Trial]):
             self.front_end = FrontEnd(**index['audio']['front_end'])
             self.audio_mean = float(index['audio']['mean'])
             self.audio_std = float(index['audio']['std'])
+            self.waveform_rate: int | None = index.get('waveform_rate')
             infos = [TrialInfo(**entry) for entry in index['trials']]
         except (KeyError, TypeError, ValueError) as error:
             raise CorpusError(f'{path}: damaged index ({error}); prepare the corpus again') from None
@@ -209,7 +213,7 @@ class Corpus(Mapping[str, Trial]):
             raise CorpusError(f'{path}: {size} bytes, corpus.json expects {info.bytes.get(kind)}')
         return path
 
-    def _map(self, kind: str, info: TrialInfo, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    def _map(self, kind: str, info: TrialInfo, dtype: np.dtype, shape: tuple[int, ...] | None = None) -> np.ndarray:
         path = self._path(kind, info)
         try:
             # Copy-on-write: torch warns about read-only arrays, and a stray write must not reach the file.
@@ -217,8 +221,9 @@ class Corpus(Mapping[str, Trial]):
         except (ValueError, SyntaxError, OSError, TokenError) as error:
             # NumPy parses a damaged header as Python.
             raise CorpusError(f'{path}: not a .npy file ({error})') from None
-        if array.dtype != dtype or array.shape != shape:
-            raise CorpusError(f'{path}: {array.dtype} {array.shape}, corpus.json expects {dtype} {shape}')
+        # The index does not know the length of a waveform, only its bytes.
+        if array.dtype != dtype or (array.ndim != 1 if shape is None else array.shape != shape):
+            raise CorpusError(f'{path}: {array.dtype} {array.shape}, corpus.json expects {dtype} {shape or "(N,)"}')
         return array
 
     def _load(self, trial: str) -> Trial:
@@ -232,6 +237,7 @@ class Corpus(Mapping[str, Trial]):
             logmel=self._map('logmel', info, np.dtype('f2'), (info.num_rows, bands))
             if info.has_audio
             else np.zeros((0, bands), np.float16),
+            waveform=self._map('waveform', info, np.dtype('i2')) if 'waveform' in info.bytes else np.zeros(0, np.int16),
             timestamps=frames['timestamp'],
             targets=frames['target'],
             valid=frames['valid'],

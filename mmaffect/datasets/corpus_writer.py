@@ -13,7 +13,7 @@ from ..media.log_mel import FrontEnd
 from ..utils.files import write_array, write_text
 from .corpus import FORMAT_VERSION, FRAME_RECORD, SPLITS, Split, TrialInfo, check_trial_name
 
-KINDS = ('faces', 'logmel', 'frames', 'index')
+KINDS = ('faces', 'logmel', 'waveform', 'frames', 'index')
 # As utils.files.replacing names them.
 TEMPORARY = re.compile(r'\.(.+)\.\d+\.tmp\.\w+')
 
@@ -27,25 +27,35 @@ class CorpusWriter:
         front_end: audio front end of all its trials.
         face_size: side of the square face images, pixels.
         synthetic: whether the people in it are made up; reports then say that CCC is no accuracy on people.
+        waveform_rate: Hz of the waveforms that are kept too; ``None``: none are.
 
     Raises:
         CorpusError: if the folder holds a corpus that was prepared with other settings.
     """
 
     def __init__(
-        self, root: str | Path, *, name: str, front_end: FrontEnd, face_size: int = 48, synthetic: bool = False
+        self,
+        root: str | Path,
+        *,
+        name: str,
+        front_end: FrontEnd,
+        face_size: int = 48,
+        synthetic: bool = False,
+        waveform_rate: int | None = None,
     ) -> None:
         self.root = Path(root)
         self.front_end = front_end
         self.face_size = face_size
+        self.waveform_rate = waveform_rate
         self.settings = {
             'version': FORMAT_VERSION,
             'name': name,
             'synthetic': synthetic,
             'face_size': face_size,
             'front_end': asdict(front_end),
+            'waveform_rate': waveform_rate,
         }
-        for kind in KINDS:
+        for kind in ('faces', 'logmel', 'frames', 'index'):
             (self.root / kind).mkdir(parents=True, exist_ok=True)
         path = self.root / 'index' / '.settings.json'
         if path.is_file():
@@ -97,12 +107,14 @@ class CorpusWriter:
         targets: np.ndarray,
         valid: np.ndarray,
         face_present: np.ndarray,
+        waveform: np.ndarray | None = None,
         subject: str | None = None,
         notes: Mapping[str, object] | None = None,
     ) -> dict:
         """Write one trial; arguments as in :class:`Trial`, ``logmel=None`` without sound.
 
         Args:
+            waveform: ``(N,)`` int16 at ``waveform_rate``, or ``None``.
             notes: facts for the summary of the preparation, kept with the trial's entry.
 
         Returns:
@@ -129,6 +141,8 @@ class CorpusWriter:
         arrays = {'faces': faces, 'frames': frames}
         if logmel is not None:
             arrays['logmel'] = logmel
+        if waveform is not None:
+            arrays['waveform'] = waveform
         written = {kind: write_array(self.root / kind / f'{trial}.npy', array) for kind, array in arrays.items()}
         length = float(timestamps[-1] - timestamps[0]) if len(timestamps) > 1 else 0.0
         info = TrialInfo(
@@ -175,7 +189,7 @@ class CorpusWriter:
         variance = sum(part['squares'] for part in sums) / count - mean**2 if count else 1.0
         settings = dict(self.settings)
         index = {
-            **{key: settings[key] for key in ('version', 'name', 'synthetic', 'face_size')},
+            **{key: settings[key] for key in ('version', 'name', 'synthetic', 'face_size', 'waveform_rate')},
             'audio': {'front_end': settings['front_end'], 'mean': mean, 'std': max(variance, 1e-12) ** 0.5},
             'trials': [infos[i] for i in order],
         }

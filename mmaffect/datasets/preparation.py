@@ -19,6 +19,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from ..errors import AnnotationError, CorpusError, MediaError, MMAffectError
 from ..media.log_mel import FrontEnd, get_front_end, log_mel
+from ..media.types import Sound
 from ..utils.cli import one_line
 from ..utils.files import sha256, write_text
 from ..utils.progress import Progress
@@ -31,6 +32,8 @@ from .preparation_summary import summarise
 
 # The longest trial takes minutes; a decoder that runs in circles must not hold up the rest for ever.
 TRIAL_SECONDS = 3600.0
+# Of wav2vec 2.0, HuBERT and WavLM.
+WAVEFORM_RATE = 16000
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def prepare(
     jobs: int = 1,
     front_end: str = 'paper',
     face_size: int = 48,
+    waveform: bool = False,
     shard: tuple[int, int] = (1, 1),
     skip_broken: bool = False,
     name: str | None = None,
@@ -67,6 +71,7 @@ def prepare(
         jobs: worker processes.
         front_end: name of the audio front end, ``'paper'`` or ``'vggish'``.
         face_size: side of the stored faces, pixels.
+        waveform: keep the sound itself too, mono at 16 kHz, for backbones that take waveforms.
         shard: ``(i, n)``: only every ``n``-th trial, beginning with the ``i``-th (from 1).
         skip_broken: leave broken trials out instead of stopping at the first.
         name: name of the corpus; by default ``'Aff-Wild2'``, or ``'demo'`` for the demo corpus.
@@ -85,7 +90,12 @@ def prepare(
 
     name = name or ('demo' if layout.synthetic else 'Aff-Wild2')
     writer = CorpusWriter(
-        out, name=name, front_end=get_front_end(front_end), face_size=face_size, synthetic=layout.synthetic
+        out,
+        name=name,
+        front_end=get_front_end(front_end),
+        face_size=face_size,
+        synthetic=layout.synthetic,
+        waveform_rate=WAVEFORM_RATE if waveform else None,
     )
     pending = [trial for trial in mine if trial.name not in broken and not _is_current(writer, trial)]
     _check_space(out, [rows.get(trial.name) for trial in pending], writer)
@@ -135,6 +145,7 @@ def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
     except OSError as error:
         raise MediaError(f'{error.filename or trial.video}: {error.strerror or error}') from None
     logmel = None if sound is None else log_mel(sound.samples, writer.front_end)
+    waveform = None if sound is None or writer.waveform_rate is None else _waveform(trial, sound, writer)
     try:
         writer.discard(trial.name)
         return writer.write_trial(
@@ -143,6 +154,7 @@ def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
             split=trial.split,
             faces=track.faces,
             logmel=logmel,
+            waveform=waveform,
             timestamps=fit_timestamps(times.seconds, len(valid)),
             targets=targets,
             valid=valid,
@@ -158,6 +170,14 @@ def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
     except OSError as error:
         # A write that fails does not say where.
         raise OSError(error.errno, f'{error.strerror}; trial {trial.name} is not written', str(writer.root)) from None
+
+
+def _waveform(trial: RawTrial, sound: Sound, writer: CorpusWriter) -> np.ndarray:
+    from ..media import read_sound
+
+    if writer.waveform_rate != writer.front_end.sample_rate:
+        sound = read_sound(trial.video, writer.waveform_rate)
+    return np.rint(np.clip(sound.samples, -1, 1) * 32767).astype(np.int16)
 
 
 def fit_timestamps(seconds: np.ndarray, num_frames: int) -> np.ndarray:
@@ -296,7 +316,7 @@ def _check_space(out: Path, rows: list[int | None], writer: CorpusWriter) -> Non
     known = [count for count in rows if count is not None]
     typical = sum(known) / len(known) if known else 0
     frames = sum(typical if count is None else count for count in rows)
-    needed = frames * frame_bytes(writer.face_size, writer.front_end)
+    needed = frames * frame_bytes(writer.face_size, writer.front_end, writer.waveform_rate or 0)
     free = shutil.disk_usage(out).free
     if needed > free:
         raise CorpusError(
@@ -305,14 +325,15 @@ def _check_space(out: Path, rows: list[int | None], writer: CorpusWriter) -> Non
         )
 
 
-def frame_bytes(face_size: int, front_end: FrontEnd, fps: float = 25.0) -> float:
-    """Bytes that a frame of the prepared corpus takes.
+def frame_bytes(face_size: int, front_end: FrontEnd, waveform_rate: int = 0, fps: float = 25.0) -> float:
+    """Bytes that a frame of the prepared corpus takes; ``waveform_rate`` in Hz, 0 where no waveform is kept.
 
     Examples:
         >>> frame_bytes(48, get_front_end('paper'))
         7442.0
     """
-    return face_size**2 * 3 + FRAME_RECORD.itemsize + front_end.n_mels * 2 / (front_end.hop * fps)
+    sound = front_end.n_mels * 2 / front_end.hop + waveform_rate * 2
+    return face_size**2 * 3 + FRAME_RECORD.itemsize + sound / fps
 
 
 def _broken_path(writer: CorpusWriter, trial: str) -> Path:

@@ -137,7 +137,9 @@ def mel_bank(front_end: FrontEnd) -> torch.Tensor:
     return torch.nn.functional.pad(bank, (0, 1)).T.contiguous()
 
 
-def patch_starts(timestamps: np.ndarray, front_end: FrontEnd, align: Align = 'centre') -> np.ndarray:
+def patch_starts(
+    timestamps: np.ndarray, front_end: FrontEnd, align: Align = 'centre', patch_rows: int | None = None
+) -> np.ndarray:
     """First row of the patch of every frame; may be negative or end beyond the spectrogram.
 
     Args:
@@ -145,6 +147,7 @@ def patch_starts(timestamps: np.ndarray, front_end: FrontEnd, align: Align = 'ce
         front_end: hop and length of a patch.
         align: ``'centre'``: the patch is centred on the frame; ``'ahead'``: it begins at the frame's time (the
             released GRJCA code); ``'causal'``: it ends there.
+        patch_rows: rows of a patch; by default those of the front end.
 
     Returns:
         ``(L,)`` int64.
@@ -156,7 +159,7 @@ def patch_starts(timestamps: np.ndarray, front_end: FrontEnd, align: Align = 'ce
         >>> patch_starts(np.array([0.0, 1.0]), get_front_end('vggish'), 'ahead')
         array([  0, 100])
     """
-    rows = front_end.patch_rows
+    rows = front_end.patch_rows if patch_rows is None else patch_rows
     if align == 'centre':
         first = (timestamps - front_end.first_row) / front_end.hop - (rows - 1) / 2
     elif align == 'ahead':

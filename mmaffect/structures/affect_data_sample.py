@@ -18,12 +18,13 @@ class AffectDataSample(BaseDataElement):
     ``pred_affect``            ``(n, k)`` float32    predicted affect in [-1, 1], columns ``targets``
     ``gates``                  dict of tensors       gates of a gated neck, where asked for
     ``trial``, ``start``       metainfo              name of the trial, number of its first frame here
+    ``stride``                 metainfo              frames of the trial from one frame of the window to the next
     ``targets``                metainfo              names of the columns of ``pred_affect``
     ========================== ===================== ==================================================
 
     Examples:
         >>> import torch
-        >>> sample = AffectDataSample(metainfo=dict(trial='video59', start=200))
+        >>> sample = AffectDataSample(metainfo=dict(trial='video59', start=200, stride=1))
         >>> sample.gt_affect = torch.zeros(300, 2)
         >>> sample.trial, tuple(sample.gt_affect.shape)
         ('video59', (300, 2))

@@ -54,7 +54,7 @@ def test_patches_are_those_around_each_frame(root):
         for i in range(len(sample.valid)):
             centre = round((sample.start + i) / 25 / 0.01)
             expected = rows[np.clip(np.arange(centre - 53, centre + 54), 0, len(rows) - 1)]
-            assert np.abs(batch['inputs']['patches'][b, i, 0].numpy() - expected).max() < 1e-5
+            assert np.abs(batch['inputs']['audio'][b, i, 0].numpy() - expected).max() < 1e-5
 
 
 @pytest.mark.parametrize(('align', 'first'), [('centre', -53), ('ahead', 0), ('causal', -106)])
@@ -71,7 +71,7 @@ def test_faces_are_cropped_flipped_and_normalised(root):
     dataset = build(root, pipeline=TRAIN)
     items = [dataset[SeededIndex(0, (1, 0, n))] for n in range(12)]
     batch = MODELS.build(dict(type='AffectDataPreprocessor'))(collate_windows(items))
-    faces = batch['inputs']['faces']
+    faces = batch['inputs']['visual']
     assert faces.shape == (12, 20, 3, 40, 40)
     assert faces.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
     drawn = set()
@@ -103,7 +103,7 @@ def test_a_window_without_sound_is_zero_and_masked(root):
     for others in ([], [0]):
         inputs = preprocessor(collate_windows([dataset[i] for i in (*others, silent)]))['inputs']
         assert not inputs['audio_mask'][-1].any()
-        assert torch.isfinite(inputs['patches']).all()
+        assert torch.isfinite(inputs['audio']).all()
 
 
 def draws(dataset, epoch, workers, seed=7):

@@ -18,7 +18,7 @@ def samples(seed=0, trials=4, length=50, targets=('valence', 'arousal')):
         valid = g.random(length) > 0.2
         truth[~valid] = np.nan
         for start in range(0, length - 19, 10):
-            sample = AffectDataSample(metainfo={'trial': f't{t}', 'start': start, 'targets': targets})
+            sample = AffectDataSample(metainfo={'trial': f't{t}', 'start': start, 'stride': 1, 'targets': targets})
             sample.gt_affect = torch.from_numpy(truth[start : start + 20])
             sample.valid = torch.from_numpy(valid[start : start + 20])
             noise = g.normal(0, 0.3, (20, len(targets))).astype(np.float32)

@@ -89,7 +89,7 @@ def test_bootstrap_resamples_whole_trials():
 def entry(trial, start, pred, affect, valid=None):
     pred, affect = np.asarray(pred, float), np.asarray(affect, np.float32)
     valid = np.ones(len(pred), bool) if valid is None else np.asarray(valid)
-    return {'trial': trial, 'start': start, 'pred': pred, 'affect': affect, 'valid': valid}
+    return {'trial': trial, 'start': start, 'stride': 1, 'pred': pred, 'affect': affect, 'valid': valid}
 
 
 def test_merge_averages_overlaps_by_trial_and_frame():

@@ -77,3 +77,20 @@ def test_float32_under_autocast(windows):
 def test_unknown_reduction():
     with pytest.raises(ValueError, match="'mean'"):
         CCCLoss('mean')
+
+
+def test_sample_variance_is_that_of_the_released_code():
+    """A perfect prediction of n frames has CCC (n - 1) / n: covariance over n, variances over n - 1."""
+    g = torch.Generator().manual_seed(2)
+    truth = torch.randn(2, 16, 1, generator=g, dtype=torch.float64)
+    mask = torch.ones(2, 16, dtype=torch.bool)
+    assert ccc_loss(truth, truth, mask, sample_variance=True, eps=0.0).item() == pytest.approx(1 / 16)
+    pred = truth + torch.randn(2, 16, 1, generator=g, dtype=torch.float64)
+    x, y = pred[..., 0].numpy(), truth[..., 0].numpy()
+    expected = [
+        2
+        * np.mean((a - a.mean()) * (b - b.mean()))
+        / (np.var(a, ddof=1) + np.var(b, ddof=1) + (a.mean() - b.mean()) ** 2)
+        for a, b in zip(x, y, strict=True)
+    ]
+    assert ccc_loss(pred, truth, mask, sample_variance=True, eps=0.0).item() == pytest.approx(1 - np.mean(expected))

@@ -28,14 +28,14 @@ def batch(lengths=(L, 5)):
     g = torch.Generator().manual_seed(1)
     masks = torch.stack([torch.arange(L) < n for n in lengths])
     inputs = {
-        'faces': torch.randn(len(lengths), L, 3, 40, 40, generator=g),
-        'patches': torch.randn(len(lengths), L, 1, 107, 64, generator=g),
+        'visual': torch.randn(len(lengths), L, 3, 40, 40, generator=g),
+        'audio': torch.randn(len(lengths), L, 1, 107, 64, generator=g),
         'audio_mask': masks,
         'visual_mask': masks,
     }
     samples = []
     for n in lengths:
-        sample = AffectDataSample(metainfo={'trial': 't', 'start': 0})
+        sample = AffectDataSample(metainfo={'trial': 't', 'start': 0, 'stride': 1})
         sample.gt_affect = torch.rand(n, 2, generator=g) * 2 - 1
         sample.valid = torch.ones(n, dtype=torch.bool)
         samples.append(sample)
@@ -73,8 +73,8 @@ def test_padding_has_no_influence_on_loss_and_predictions():
     inputs, samples = batch()
     loss = model(inputs, samples, 'loss')['loss_ccc']
     before = model(inputs, samples, 'predict')[1].pred_affect.clone()
-    inputs['faces'][1, 5:] = 3.0
-    inputs['patches'][1, 5:] = -2.0
+    inputs['visual'][1, 5:] = 3.0
+    inputs['audio'][1, 5:] = -2.0
     assert torch.allclose(model(inputs, samples, 'loss')['loss_ccc'], loss, atol=1e-6)
     assert torch.allclose(model(inputs, samples, 'predict')[1].pred_affect, before, atol=1e-6)
 

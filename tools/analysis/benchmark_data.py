@@ -91,6 +91,7 @@ def predictions(frames: int) -> list[dict]:
                 {
                     'trial': f'{trial:03d}',
                     'start': start,
+                    'stride': 1,
                     'targets': ('valence', 'arousal'),
                     'pred_affect': part + torch.randn(part.shape) * 0.3,
                     'gt_affect': part,
@@ -119,7 +120,7 @@ def main() -> None:
             return sum(len(batch['data_samples']) for batch in loader)
 
         def preprocessed() -> int:
-            return sum(len(preprocessor(batch)['inputs']['faces']) for batch in loader)
+            return sum(len(preprocessor(batch)['inputs']['visual']) for batch in loader)
 
         def from_jpeg() -> int:
             for start in (0, 300, 600):

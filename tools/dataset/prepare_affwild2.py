@@ -19,6 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--jobs', type=_positive, default=1, help='worker processes (default: 1)')
     parser.add_argument('--audio', choices=sorted(FRONT_ENDS), default='paper', help='audio front end (default: paper)')
     parser.add_argument('--face-size', type=_positive, default=48, help='side of the stored faces, pixels (48)')
+    parser.add_argument('--waveform', action='store_true', help='keep the sound too, 16 kHz (wav2vec 2.0, HuBERT)')
     parser.add_argument(
         '--shard',
         type=_shard,
@@ -53,6 +54,7 @@ def main() -> None:
         jobs=args.jobs,
         front_end=args.audio,
         face_size=args.face_size,
+        waveform=args.waveform,
         shard=args.shard,
         skip_broken=args.skip_broken,
         name=args.name,

@@ -6,19 +6,21 @@ from ...errors import ConfigError
 from ...registry import TRANSFORMS
 
 
-def _check_size(size: int, faces_shape: tuple[int, ...]) -> int:
-    """Margin between face and crop, pixels."""
-    margin = faces_shape[1] - size
-    if margin < 0:
-        raise ConfigError(f'size={size}; the faces of this corpus have {faces_shape[1]} pixels')
-    return margin
+def _margin(size: int, results: dict) -> int | None:
+    """Pixels between face and crop; ``None`` for a window without faces."""
+    if 'faces' not in results:
+        return None
+    side = results['faces'].shape[1]
+    if side < size:
+        raise ConfigError(f'size={size}; the faces of this corpus have {side} pixels')
+    return side - size
 
 
 @TRANSFORMS.register_module()
 class RandomFaceCrop(BaseTransform):
     """Draw the place of a crop, the same for all frames of a window.
 
-    Required keys: ``faces``, ``rng``. Added key: ``crop`` (top, left).
+    Required key: ``rng``. Added key, where there are ``faces``: ``crop`` (top, left).
 
     Args:
         size: side of the crop, pixels.
@@ -28,8 +30,9 @@ class RandomFaceCrop(BaseTransform):
         self.size = size
 
     def transform(self, results: dict) -> dict:
-        margin = _check_size(self.size, results['faces'].shape)
-        results['crop'] = tuple(results['rng'].integers(0, margin + 1, 2).tolist())
+        margin = _margin(self.size, results)
+        if margin is not None:
+            results['crop'] = tuple(results['rng'].integers(0, margin + 1, 2).tolist())
         return results
 
     def __repr__(self) -> str:
@@ -40,7 +43,7 @@ class RandomFaceCrop(BaseTransform):
 class CenterFaceCrop(BaseTransform):
     """Crop the centre of every face.
 
-    Required key: ``faces``. Added key: ``crop`` (top, left).
+    Added key, where there are ``faces``: ``crop`` (top, left).
 
     Args:
         size: side of the crop, pixels.
@@ -50,8 +53,9 @@ class CenterFaceCrop(BaseTransform):
         self.size = size
 
     def transform(self, results: dict) -> dict:
-        margin = _check_size(self.size, results['faces'].shape)
-        results['crop'] = (margin // 2, margin // 2)
+        margin = _margin(self.size, results)
+        if margin is not None:
+            results['crop'] = (margin // 2, margin // 2)
         return results
 
     def __repr__(self) -> str:

@@ -3,25 +3,42 @@
 import torch
 from mmcv.transforms import BaseTransform
 
+from ...errors import ConfigError
 from ...registry import TRANSFORMS
 from ...structures import AffectDataSample
+
+ARRAYS = (
+    'faces',
+    'clip_index',
+    'visual_features',
+    'visual_mask',
+    'logmel',
+    'patch_start',
+    'waveform',
+    'sample',
+    'audio_features',
+    'audio_mask',
+)
 
 
 @TRANSFORMS.register_module()
 class PackAffectInputs(BaseTransform):
     """Pack a window into ``inputs`` (tensors, views of the corpus) and ``data_samples`` (:class:`AffectDataSample`).
 
-    Required keys: those of :meth:`AffectDataset.cut` and ``crop``; ``flip`` if there is one.
+    Required keys: those of :meth:`AffectDataset.cut`, and ``crop`` where there are faces; ``flip`` if there is one.
+
+    Raises:
+        ConfigError: if there are faces and nothing said how to crop them.
     """
 
     def transform(self, results: dict) -> dict:
-        inputs = {
-            key: torch.from_numpy(results[key])
-            for key in ('faces', 'logmel', 'patch_start', 'audio_mask', 'visual_mask')
-        }
-        inputs['crop'] = torch.tensor(results['crop'])
-        inputs['flip'] = torch.tensor(results.get('flip', False))
-        sample = AffectDataSample(metainfo={'trial': results['trial'], 'start': results['start']})
+        inputs = {key: torch.from_numpy(results[key]) for key in ARRAYS if key in results}
+        if 'faces' in inputs:
+            if 'crop' not in results:
+                raise ConfigError('pipeline: PackAffectInputs needs RandomFaceCrop or CenterFaceCrop before it')
+            inputs['crop'] = torch.tensor(results['crop'])
+            inputs['flip'] = torch.tensor(results.get('flip', False))
+        sample = AffectDataSample(metainfo={key: results[key] for key in ('trial', 'start', 'stride')})
         sample.gt_affect = torch.from_numpy(results['affect'])
         sample.valid = torch.from_numpy(results['valid'])
         sample.timestamps = torch.from_numpy(results['timestamps'])

@@ -28,7 +28,8 @@ def merge_windows(windows: Iterable[dict]) -> dict[str, TrialPrediction]:
     distributed sampler does.
 
     Args:
-        windows: dicts with ``trial``, ``start``, ``pred (n, k)``, ``affect (n, 2)``, ``valid (n,)``.
+        windows: dicts with ``trial``, ``start`` (first frame), ``stride`` (to the next frame), ``pred (n, k)``,
+            ``affect (n, 2)``, ``valid (n,)``.
 
     Returns:
         One :class:`TrialPrediction` a trial, in lexicographic order.
@@ -39,13 +40,13 @@ def merge_windows(windows: Iterable[dict]) -> dict[str, TrialPrediction]:
     merged = {}
     for trial in sorted(trials):
         parts = [trials[trial][start] for start in sorted(trials[trial])]
-        length = max(part['start'] + len(part['valid']) for part in parts)
+        length = max(_frames(part).stop for part in parts)
         total = np.zeros((length, parts[0]['pred'].shape[1]))
         count = np.zeros(length)
         affect = np.full((length, 2), np.nan, np.float32)
         valid = np.zeros(length, bool)
         for part in parts:
-            span = slice(part['start'], part['start'] + len(part['valid']))
+            span = _frames(part)
             total[span] += part['pred']
             count[span] += 1
             affect[span] = part['affect']
@@ -53,3 +54,8 @@ def merge_windows(windows: Iterable[dict]) -> dict[str, TrialPrediction]:
         with np.errstate(invalid='ignore'):
             merged[trial] = TrialPrediction(total / count[:, None], affect, valid)
     return merged
+
+
+def _frames(part: dict) -> slice:
+    start, stride = part['start'], part['stride']
+    return slice(start, start + stride * (len(part['valid']) - 1) + 1, stride)

@@ -106,6 +106,7 @@ def window_entry(sample: dict) -> dict:
     return {
         'trial': sample['trial'],
         'start': sample['start'],
+        'stride': sample['stride'],
         'targets': tuple(sample['targets']),
         'pred': sample['pred_affect'].numpy(),
         'affect': sample['gt_affect'].numpy(),

@@ -1,6 +1,7 @@
 """Merged predictions as tables and pictures."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ class TraceWriter(BaseMetric):
         columns = [AFFECT.index(target) for target in targets]
         times: dict[str, dict[int, float]] = {}
         for entry in results:
-            times.setdefault(entry['trial'], {}).update(enumerate(entry['times'].tolist(), entry['start']))
+            frames = count(entry['start'], entry['stride'])
+            times.setdefault(entry['trial'], {}).update(zip(frames, entry['times'].tolist(), strict=False))
         merged = merge_windows(results)
         note = SYNTHETIC_NOTICE if (self.dataset_meta or {}).get('synthetic') else ''
         for name, trial in merged.items():

@@ -51,8 +51,8 @@ class AffectEstimator(BaseModel):
 
     def extract_feat(self, inputs: dict[str, Tensor]) -> Tensor:
         """Fused features ``(B, L, d)`` of a preprocessed batch."""
-        visual = self.visual(inputs['faces']) if self.visual is not None else None
-        audio = self.audio(inputs['patches']) if self.audio is not None else None
+        visual = self.visual(inputs['visual']) if self.visual is not None else None
+        audio = self.audio(inputs['audio']) if self.audio is not None else None
         if self.neck is None:
             return visual if audio is None else audio
         return self.neck(audio, visual, inputs['audio_mask'], inputs['visual_mask'])
@@ -92,7 +92,8 @@ class AffectEstimator(BaseModel):
         """Data samples with predictions for their real frames."""
         predictions = self.head(self.extract_feat(inputs)).float().cpu()
         for sample, prediction in zip(data_samples, predictions, strict=True):
-            sample.pred_affect = prediction[: len(sample.valid)]
+            # A head without tanh can leave the range of affect.
+            sample.pred_affect = prediction[: len(sample.valid)].clamp(-1, 1)
             sample.set_field(self.head.targets, 'targets', field_type='metainfo')
         return data_samples
 

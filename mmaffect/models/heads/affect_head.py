@@ -17,35 +17,40 @@ class AffectHead(BaseModule):
 
     Args:
         in_channels: length of a fused feature.
-        hidden: width of the hidden layer.
+        hidden: width of the hidden layer; ``None``: no hidden layer (Kuhnke, LFAN).
         targets: ``('valence', 'arousal')``, or one of them for a model per target.
         dropout: before each linear layer (the paper: 0.8).
-        batch_norm: BatchNorm1d after the first linear layer (released GRJCA code).
+        batch_norm: BatchNorm1d after the first of two linear layers (released GRJCA code).
+        tanh: bound the predictions; without it they are cut to [-1, 1] when they are reported, not in the loss.
         loss: config of the loss.
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: for an unknown target.
+        ConfigError: for an unknown target, or ``batch_norm`` without a hidden layer.
     """
 
     def __init__(
         self,
         in_channels: int,
-        hidden: int = 256,
+        hidden: int | None = 256,
         targets: Sequence[str] = AFFECT,
         dropout: float = 0.8,
         batch_norm: bool = False,
+        tanh: bool = True,
         loss: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if not targets or any(target not in AFFECT for target in targets):
             raise ConfigError(f'AffectHead: targets={tuple(targets)}; expected one or both of {AFFECT}')
+        if batch_norm and hidden is None:
+            raise ConfigError('AffectHead: batch_norm=True, hidden=None; BatchNorm1d follows the hidden layer')
         self.targets = tuple(targets)
+        self.tanh = tanh
         self.dropout = nn.Dropout(dropout)
-        self.fc1 = nn.Linear(in_channels, hidden)
+        self.fc1 = None if hidden is None else nn.Linear(in_channels, hidden)
         self.norm = nn.BatchNorm1d(hidden) if batch_norm else nn.Identity()
-        self.fc2 = nn.Linear(hidden, len(self.targets))
+        self.fc2 = nn.Linear(in_channels if hidden is None else hidden, len(self.targets))
         self.loss_module = MODELS.build(loss or {'type': 'CCCLoss'})
         self.register_buffer(
             'columns', torch.tensor([AFFECT.index(target) for target in self.targets]), persistent=False
@@ -58,11 +63,15 @@ class AffectHead(BaseModule):
             x: ``(B, L, in_channels)``.
 
         Returns:
-            ``(B, L, len(targets))`` in [-1, 1].
+            ``(B, L, len(targets))``, with tanh in [-1, 1].
         """
-        x = self.fc1(self.dropout(x))
-        x = self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        return torch.tanh(self.fc2(self.dropout(nn.functional.leaky_relu(x))))
+        x = self.dropout(x)
+        if self.fc1 is not None:
+            x = self.fc1(x)
+            x = self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+            x = self.dropout(nn.functional.leaky_relu(x))
+        x = self.fc2(x)
+        return torch.tanh(x) if self.tanh else x
 
     def loss(self, x: Tensor, target: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Loss of features ``(B, L, in_channels)`` against ``target`` ``(B, L, 2)`` over ``mask`` ``(B, L)``."""

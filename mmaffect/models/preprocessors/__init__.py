@@ -1,3 +1,3 @@
-from .affect_data_preprocessor import AffectDataPreprocessor
+from .affect_data_preprocessor import AffectDataPreprocessor, Waveforms
 
-__all__ = ['AffectDataPreprocessor']
+__all__ = ['AffectDataPreprocessor', 'Waveforms']

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from mmaffect.datasets import collate_windows
+from mmaffect.datasets.features import Features, FeatureWriter
+from mmaffect.registry import DATASETS, MODELS
+from tests.corpora import TRIALS, write_corpus
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = write_corpus(tmp_path / 'corpus')
+    for k, name in enumerate(('ours/visual', 'ours/audio')):
+        writer = FeatureWriter(root / 'features' / name, {'config': 'a.py'})
+        for n, (trial, _, frames, _) in enumerate(TRIALS):
+            writer.write(trial, np.random.default_rng((k, n)).normal(size=(frames, 3 + k)).astype(np.float16))
+    return root
+
+
+def build(root, **arguments):
+    base = dict(type='AffectDataset', data_root=str(root), split='train', window=20, hop=20)
+    features = dict(visual='ours/visual', audio='ours/audio')
+    return DATASETS.build({**base, 'features': features, 'pipeline': [dict(type='PackAffectInputs')], **arguments})
+
+
+def test_windows_of_features(root):
+    dataset = build(root)
+    batch = collate_windows([dataset[i] for i in range(len(dataset))])
+    inputs = MODELS.build(dict(type='AffectDataPreprocessor'))(batch)['inputs']
+    assert set(inputs) == {'visual', 'audio', 'visual_mask', 'audio_mask'}
+    for b, sample in enumerate(batch['data_samples']):
+        n = len(sample.valid)
+        for modality in ('visual', 'audio'):
+            stored = np.load(root / 'features' / 'ours' / modality / f'{sample.trial}.npy').astype(np.float32)
+            assert np.array_equal(inputs[modality][b, :n].numpy(), stored[sample.start : sample.start + n])
+            assert (inputs[modality][b, n:] == 0).all()
+        assert inputs['audio_mask'][b].any() == (sample.trial != 'b2')
+
+
+def test_features_of_others_by_path(root, tmp_path):
+    for trial, _, frames, _ in TRIALS:
+        (tmp_path / 'theirs').mkdir(exist_ok=True)
+        np.save(tmp_path / 'theirs' / f'{trial}.npy', np.ones((frames, 7)))
+    dataset = build(root, features={'visual': str(tmp_path / 'theirs')}, modalities=['visual'])
+    assert dataset[0]['inputs']['visual_features'].shape == (20, 7)
+
+
+DAMAGE = {
+    'missing': (lambda p: p.unlink(), 'missing; the corpus has the trial'),
+    'text': (lambda p: p.write_text('hello'), 'not a .npy file'),
+    'cut': (lambda p: p.write_bytes(p.read_bytes()[:200]), 'not a .npy file'),
+    'integers': (lambda p: np.save(p, np.zeros((95, 3), int)), r'int64 \(95, 3\); expected floating-point'),
+    'vector': (lambda p: np.save(p, np.zeros(95)), r'expected floating-point features \(T, d\)'),
+    'length': (lambda p: np.save(p, np.zeros((94, 3))), 'features of 94 frames; trial a1 has 95'),
+    'nan': (lambda p: np.save(p, np.full((95, 3), np.nan)), 'not finite'),
+    'objects': (lambda p: np.save(p, np.array([[object()]])), 'not a .npy file'),
+}
+
+
+@pytest.mark.parametrize('kind', DAMAGE)
+def test_damaged_features_are_named(root, kind):
+    damage, text = DAMAGE[kind]
+    path = root / 'features' / 'ours' / 'visual' / 'a1.npy'
+    damage(path)
+    with pytest.raises(ValueError, match=text) as caught:
+        build(root)[0]
+    assert str(path) in str(caught.value)
+
+
+def test_another_width(root):
+    np.save(root / 'features' / 'ours' / 'visual' / 'a2.npy', np.zeros((40, 9)))
+    features = Features(root / 'features' / 'ours' / 'visual')
+    features.of('a1', 95)
+    with pytest.raises(ValueError, match='9 features a frame, other trials have 3'):
+        features.of('a2', 40)
+
+
+def test_no_such_features_tell_what_to_do(root):
+    with pytest.raises(ValueError, match=r'features/none: no such features; extract them with .*extract_features'):
+        build(root, features={'visual': 'none'})
+
+
+def test_names_stay_in_the_folder(root):
+    with pytest.raises(ValueError, match='cannot name a trial'):
+        Features(root / 'features' / 'ours' / 'visual').of('../audio/a1', 95)
+
+
+def test_writer_refuses_another_source(root):
+    with pytest.raises(ValueError, match=r"config = 'a\.py', not 'b\.py'"):
+        FeatureWriter(root / 'features' / 'ours' / 'visual', {'config': 'b.py'})
+    assert FeatureWriter(root / 'features' / 'ours' / 'visual', {'config': 'a.py'}).done('a1')
+    (root / 'features' / 'ours' / 'visual' / 'features.json').unlink()
+    with pytest.raises(ValueError, match='features that others made'):
+        FeatureWriter(root / 'features' / 'ours' / 'visual', {'config': 'a.py'})
+    with pytest.raises(ValueError, match='not finite'):
+        FeatureWriter(root / 'features' / 'new', {}).write('a1', np.array([[np.inf]]))

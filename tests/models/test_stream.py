@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmaffect.models.estimators.waveform_stream import interpolate_at
+from mmaffect.models.preprocessors import Waveforms
+from mmaffect.registry import MODELS
+
+
+class Averages(nn.Module):
+    """Mean of every 10 samples: a backbone whose features are known."""
+
+    hop, first_sample, out_channels = 10, 4.5, 1
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, x):
+        return x.unfold(1, 10, 10).mean(-1, keepdim=True)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def averages():
+    MODELS.register_module(name='Averages', module=Averages)
+    yield
+    MODELS._module_dict.pop('Averages')
+
+
+def test_interpolation_equals_numpy():
+    features = torch.randn(2, 7, 3, dtype=torch.float64)
+    positions = torch.tensor([[-1.0, 0.0, 2.25, 6.0], [5.5, 6.5, 3.0, 0.1]], dtype=torch.float64)
+    found = interpolate_at(features, positions).numpy()
+    for b in range(2):
+        for c in range(3):
+            expected = np.interp(positions[b].numpy(), np.arange(7), features[b, :, c].numpy())
+            assert np.allclose(found[b, :, c], expected)
+
+
+def test_waveform_stream_finds_each_frame():
+    stream = MODELS.build(dict(type='WaveformStream', backbone=dict(type='Averages')))
+    samples = torch.arange(200.0).repeat(2, 1)  # a ramp: the feature at a sample is that sample's number
+    positions = torch.tensor([[10, 55, 120], [5, 99, 190]])
+    out = stream(Waveforms(samples, positions))
+    assert torch.allclose(out[..., 0], positions.float(), atol=1e-4)
+
+
+def test_cached_features_go_to_the_temporal_network():
+    stream = MODELS.build(
+        dict(type='Stream', in_channels=4, temporal=dict(type='TemporalConvNet', in_channels=4, channels=[5]))
+    ).eval()
+    x = torch.randn(2, 9, 4)
+    assert torch.equal(stream(x), stream.temporal(x))
+    assert stream.out_channels == 5
+    with pytest.raises(ValueError, match=r'\(2, 9, 3\); this stream expects \(B, L, 4\)'):
+        stream(x[..., :3])
+
+
+@pytest.mark.parametrize('arguments', [dict(), dict(in_channels=3, backbone=dict(type='VGGish'))])
+def test_backbone_or_features(arguments):
+    with pytest.raises(ValueError, match='expected a backbone or in_channels'):
+        MODELS.build(dict(type='Stream', **arguments))
