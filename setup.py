@@ -1,9 +1,26 @@
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 root = Path(__file__).parent
+
+
+class BuildWithConfigs(build_py):
+    """Put configs and the model index into the wheel as ``mmaffect/.mim``, where OpenMMLab projects have them."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib, 'mmaffect', '.mim')
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(root / 'configs', target / 'configs', ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copy(root / 'model-index.yml', target)
+
+
 version = re.search(r"__version__ = '(.+)'", (root / 'mmaffect/version.py').read_text())[1]
 
 setup(
@@ -14,6 +31,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmaffect', 'mmaffect.*']),
+    cmdclass={'build_py': BuildWithConfigs},
     package_data={'mmaffect.demo': ['*.json']},
     # mmengine 0.10 does not import on 3.14 (pkgutil.find_loader).
     python_requires='>=3.10,<3.14',
@@ -35,6 +53,15 @@ setup(
     extras_require={
         'demo': ['scikit-image>=0.22', 'scipy>=1.10'],
         'video': [],
-        'dev': ['pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'safetensors>=0.4', 'scipy>=1.10', 'tensorboard>=2.14'],
+        'backbones': ['timm>=1.0.9'],
+        'dev': [
+            'pytest>=8',
+            'pytest-xdist>=3.5',
+            'ruff>=0.6',
+            'safetensors>=0.4',
+            'scipy>=1.10',
+            'tensorboard>=2.14',
+            'torchvision>=0.25',  # the witness of R(2+1)D and ResNet
+        ],
     },
 )

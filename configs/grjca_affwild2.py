@@ -4,23 +4,14 @@ from mmengine.config import read_base
 with read_base():
     from ._base_.affwild2 import *
     from ._base_.default_runtime import *
+    from ._base_.ir50_vggish import *
     from ._base_.schedule_100e import *
 
 model = dict(
     type='AffectEstimator',
-    data_preprocessor=dict(type='AffectDataPreprocessor', crop_size=40, patch_rows=107),
-    visual=dict(
-        type='Stream',
-        backbone=dict(type='IResNet', depth=50),
-        temporal=dict(type='TemporalConvNet', in_channels=512, channels=[512, 512, 256, 256]),
-        batch_norm=True,
-    ),
-    audio=dict(
-        type='Stream',
-        backbone=dict(type='VGGish', patch_rows=107),
-        temporal=dict(type='TemporalConvNet', in_channels=128, channels=[128, 128, 128, 128]),
-        batch_norm=True,
-    ),
+    data_preprocessor=data_preprocessor,
+    visual=visual_stream,
+    audio=audio_stream,
     neck=dict(
         type='GRJCA',
         audio_channels=128,
@@ -30,7 +21,7 @@ model = dict(
         temperature=0.1,
         dropout=0.5,
     ),
-    head=dict(type='AffectHead', in_channels=384, hidden=256, dropout=0.8, loss=dict(type='CCCLoss')),
+    head=head,
 )
 
 custom_hooks += [early_stopping]

@@ -1,49 +1,16 @@
-# GRJCA on the synthetic demo corpus: the classes of grjca_affwild2.py, narrower and shallower, on windows of 100
-# frames, so that two CPU cores train it in minutes.
+# GRJCA on the synthetic demo corpus: the classes of grjca_affwild2.py, narrower and shallower.
 from mmengine.config import read_base
 
 with read_base():
-    from ._base_.affwild2 import *
-    from ._base_.default_runtime import *
-    from ._base_.schedule_100e import *
+    from ._base_.demo import *
 
 model = dict(
     type='AffectEstimator',
-    data_preprocessor=dict(type='AffectDataPreprocessor', crop_size=40, patch_rows=107),
-    visual=dict(
-        type='Stream',
-        backbone=dict(
-            type='IResNet',
-            units=[1, 1, 1, 1],
-            channels=[16, 24, 32, 48],
-            strides=[2, 2, 2, 1],
-            out_channels=64,
-            dropout=0.2,
-        ),
-        temporal=dict(type='TemporalConvNet', in_channels=64, channels=[64, 64]),
-        batch_norm=True,
-    ),
-    audio=dict(
-        type='Stream',
-        backbone=dict(type='VGGish', channels=[8, 16, 24, 24, 32, 32], hidden=64, out_channels=64, patch_rows=107),
-        temporal=dict(type='TemporalConvNet', in_channels=64, channels=[64, 64]),
-        batch_norm=True,
-    ),
+    data_preprocessor=data_preprocessor,
+    visual=visual_stream,
+    audio=audio_stream,
     neck=dict(
         type='GRJCA', audio_channels=64, visual_channels=64, seq_len=100, num_iters=2, temperature=0.1, dropout=0.5
     ),
-    head=dict(type='AffectHead', in_channels=128, hidden=64, dropout=0.2, loss=dict(type='CCCLoss', reduction='batch')),
+    head=head,
 )
-
-for dataloader in (train_dataloader, val_dataloader):
-    dataloader.update(batch_size=8, num_workers=0, persistent_workers=False, pin_memory=False)
-    dataloader['dataset'].update(data_root='data/demo', window=100, hop=50)
-del dataloader
-test_dataloader = val_dataloader
-
-optim_wrapper['optimizer'].update(lr=1e-3)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=1, end=12, convert_to_iter_based=True),
-]
-train_cfg.update(max_epochs=12)

@@ -232,16 +232,16 @@ class AffectDataset(BaseDataset):
 
     def _cut_audio(self, source: Trial, frames: range, times: np.ndarray) -> dict:
         mask = np.zeros(self.window, bool)
-        if 'audio' in self.features:
-            mask[: len(times)] = source.info.has_audio
-            return {'audio_features': self._cut_features('audio', source, frames), 'audio_mask': mask}
-        if self.waveform:
+        if self.waveform and 'audio' not in self.features:
             rate = self.corpus.waveform_rate
             piece, inside = cut_waveform(source.waveform, times, self.window, rate, self.waveform_margin)
         else:
             front_end = self.corpus.front_end
             rows = self.patch_rows or front_end.patch_rows
             piece, inside = cut_patches(source.logmel, times, self.window, front_end, self.align, rows)
+        if 'audio' in self.features:
+            # The mask is that of the patches from which such features come.
+            piece = {'audio_features': self._cut_features('audio', source, frames)}
         mask[: len(times)] = source.info.has_audio & inside
         return {**piece, 'audio_mask': mask}
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from .. import registry as mmaffect_registry
 from ..errors import ConfigError
+from ..models.backbones.mm_backbone import load_project
 
 # Handed over by whoever builds the object.
 INJECTED = {
@@ -51,7 +52,9 @@ def check_config(cfg: Config) -> None:
     used = {key: cfg[key] for key in inspect.signature(Runner.__init__).parameters if key in cfg}
     for path, node in _dicts(used, ''):
         last = path.rpartition('.')[2]
-        if isinstance(node.get('type'), str):
+        if _foreign(node):
+            _check_foreign(path, node)
+        elif isinstance(node.get('type'), str):
             _check_node(path, node)
         elif last.endswith('_dataloader'):
             _check_keys(path, node, set(inspect.signature(DataLoader).parameters) | DATALOADER_EXTRAS)
@@ -79,13 +82,32 @@ def _dicts(node: object, path: str) -> Iterator[tuple[str, Mapping]]:
     if isinstance(node, Mapping):
         if path:
             yield path, node
-        children = node.items()
+        # What is inside another project's node is called by that project's names.
+        children = () if _foreign(node) else node.items()
     elif isinstance(node, (list, tuple)):
         children = enumerate(node)
     else:
         return
     for key, child in children:
         yield from _dicts(child, f'{path}.{key}' if path else str(key))
+
+
+def _foreign(node: Mapping) -> str | None:
+    """The other project by whose names a node is built."""
+    name = node.get('type')
+    scope = node.get('_scope_') or (name.partition('.')[0] if isinstance(name, str) and '.' in name else None)
+    return None if scope in ('mmaffect', 'mmengine', 'torch') else scope
+
+
+def _check_foreign(path: str, node: Mapping) -> None:
+    name = node['type'].rpartition('.')[2]
+    registry = load_project(_foreign(node))
+    target = registry.get(name)
+    if target is None:
+        raise ConfigError(f'{path}.type = {node["type"]!r}: {_unknown(name, set(registry.module_dict), "name")}')
+    known, _, closed = _parameters(target)
+    if closed:
+        _check_keys(path, set(node) - {'type', '_scope_', '_delete_'}, known, f' of {node["type"]}')
 
 
 def _check_node(path: str, node: Mapping) -> None:
@@ -150,10 +172,7 @@ def _registries() -> list[Registry]:
 
 
 def _find(name: str) -> object | None:
-    scope, _, key = name.rpartition('.')
-    if scope and scope not in ('mmaffect', 'mmengine'):
-        # Another project's; its own registry will tell.
-        return next((target for one in _registries() if (target := one.get(name)) is not None), None)
+    key = name.rpartition('.')[2]
     return next((one.module_dict[key] for one in _registries() if key in one.module_dict), None)
 
 

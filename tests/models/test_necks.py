@@ -154,6 +154,24 @@ def test_missing_modality_leaves_zeros_on_its_side():
     assert (out[..., D_A:] != 0).any()
 
 
+def test_joint_temporal_module():
+    joint = dict(type='ResidualLSTM', in_channels=D_A + D_V, out_channels=8, hidden=4, dropout=0.0)
+    neck = build('RJCA', joint=joint)
+    audio, visual = batch()
+    mask = torch.ones(3, L, dtype=torch.bool)
+    mask[:, 5:] = False
+    assert neck.out_channels == 8
+    plain = build('RJCA')
+    plain.load_state_dict({key: value for key, value in neck.state_dict().items() if key.startswith('layers.')})
+    expected = neck.joint(plain(audio, visual, mask, mask))
+    assert torch.equal(neck(audio, visual, mask, mask), expected)
+    assert expected.shape == (3, L, 8)
+    neck(audio, visual).sum().backward()
+    assert all(parameter.grad is not None for parameter in neck.parameters())
+    with pytest.raises(ValueError, match='joint with in_channels=9; expected 10'):
+        build('RJCA', joint=dict(joint, in_channels=9))
+
+
 def test_concatenation():
     neck = MODELS.build(dict(type='ConcatFusion', audio_channels=D_A, visual_channels=D_V))
     audio, visual = batch()

@@ -11,7 +11,7 @@ from mmaffect.registry import MODELS
 class Averages(nn.Module):
     """Mean of every 10 samples: a backbone whose features are known."""
 
-    hop, first_sample, out_channels = 10, 4.5, 1
+    sample_rate, hop, first_time, out_channels = 100, 10, 0.045, 1
 
     def __init__(self) -> None:
         super().__init__()

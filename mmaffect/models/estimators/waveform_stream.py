@@ -34,8 +34,9 @@ class WaveformStream(Stream):
     """Audio stream from the sound itself: a backbone on the whole window, its features interpolated at every frame.
 
     Args:
-        backbone: config of a network from ``(B, S)`` samples to ``(B, T, C)``, with ``hop`` and ``first_sample``:
-            samples between two features and that of the centre of the first, such as :class:`TorchaudioBackbone`.
+        backbone: config of a network from ``(B, S)`` samples to ``(B, T, C)``, such as
+            :class:`TorchaudioBackbone`: it has ``sample_rate`` in Hz, ``hop`` between two features in samples, and
+            ``first_time``, the centre of the first in seconds.
         temporal: as in :class:`Stream`.
         batch_norm: as in :class:`Stream`.
         init_cfg: as in MMEngine.
@@ -49,5 +50,5 @@ class WaveformStream(Stream):
     def embed(self, x: Waveforms) -> Tensor:
         """Features of every frame, ``(B, L, in_channels)``."""
         features = self.backbone(x.samples)
-        positions = (x.positions - self.backbone.first_sample).to(torch.float32) / self.backbone.hop
-        return interpolate_at(features, positions)
+        first = self.backbone.first_time * self.backbone.sample_rate
+        return interpolate_at(features, (x.positions - first) / self.backbone.hop)

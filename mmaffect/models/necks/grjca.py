@@ -106,7 +106,7 @@ class GRJCA(RJCA):
         normalize: bool = True,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(audio_channels, visual_channels, seq_len, num_iters, dropout, normalize, init_cfg)
+        super().__init__(audio_channels, visual_channels, seq_len, num_iters, dropout, normalize, init_cfg=init_cfg)
         if not temperature > 0:
             raise ConfigError(f'GRJCA: temperature={temperature}; expected more than 0')
         self.temperature = temperature

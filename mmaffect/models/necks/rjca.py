@@ -15,7 +15,7 @@ from .joint_cross_attention import JointCrossAttention
 
 @MODELS.register_module()
 class RJCA(FusionNeck):
-    """Joint cross-attention, repeated: eq. 1-9. One iteration is JCA.
+    """Joint cross-attention, repeated: eq. 1-9. One iteration is JCA. Output audio first.
 
     Weights are not shared between iterations: ``layers.{t}.W_ja W_jv W_ca W_cv W_ha W_hv``.
 
@@ -26,10 +26,12 @@ class RJCA(FusionNeck):
         num_iters: M, number of iterations.
         dropout: on the attended features.
         normalize: L2-normalise each frame's features first (not in the paper; the released code does).
+        joint: config of a temporal module on the concatenated attended features ``(B, L, d_a + d_v)``, as the
+            :class:`ResidualLSTM` of the released code; ``None`` for none.
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if ``num_iters`` is less than 1.
+        ConfigError: if ``num_iters`` is less than 1, or ``joint`` takes features of another length.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class RJCA(FusionNeck):
         num_iters: int = 2,
         dropout: float = 0.5,
         normalize: bool = True,
+        joint: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(audio_channels, visual_channels, seq_len, normalize, init_cfg)
@@ -49,6 +52,12 @@ class RJCA(FusionNeck):
         self.layers = nn.ModuleList(
             JointCrossAttention(audio_channels, visual_channels, seq_len, dropout) for _ in range(num_iters)
         )
+        self.joint = nn.Identity()
+        if joint:
+            if joint.get('in_channels', self.out_channels) != self.out_channels:
+                raise ConfigError(f'RJCA: joint with in_channels={joint["in_channels"]}; expected {self.out_channels}')
+            self.joint = MODELS.build(joint)
+            self.out_channels = self.joint.out_channels
 
     def recurse(self, X_a: Tensor, X_v: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Attended features of every iteration, eq. 8 and 9; entry 0 is the input."""
@@ -66,6 +75,6 @@ class RJCA(FusionNeck):
         audio_mask: Tensor | None = None,
         visual_mask: Tensor | None = None,
     ) -> Tensor:
-        """Fuse ``(B, L, d_a)`` and ``(B, L, d_v)`` to ``(B, L, d_a + d_v)``; masks as in :class:`FusionNeck`."""
+        """Fuse ``(B, L, d_a)`` and ``(B, L, d_v)`` to ``(B, L, out_channels)``; masks as in :class:`FusionNeck`."""
         audios, visuals = self.recurse(*self.prepare(audio, visual, audio_mask, visual_mask))
-        return torch.cat((audios[-1], visuals[-1]), dim=-1)
+        return self.joint(torch.cat((audios[-1], visuals[-1]), dim=-1))

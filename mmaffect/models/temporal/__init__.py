@@ -1,3 +1,4 @@
+from .residual_lstm import ResidualLSTM
 from .tcn import TemporalConvNet
 
-__all__ = ['TemporalConvNet']
+__all__ = ['ResidualLSTM', 'TemporalConvNet']

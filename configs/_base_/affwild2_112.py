@@ -1,0 +1,21 @@
+# Faces of 112x112 pixels, as Aff-Wild2 distributes them: prepare_affwild2.py --face-size 112.
+from mmengine.config import read_base
+
+with read_base():
+    from .affwild2 import *
+
+train_dataloader.update(batch_size=8)
+train_dataloader['dataset'].update(
+    data_root='data/affwild2_112',
+    pipeline=[
+        dict(type='RandomFaceCrop', size=112),
+        dict(type='RandomFaceFlip', prob=0.5),
+        dict(type='PackAffectInputs'),
+    ],
+)
+val_dataloader.update(batch_size=8)
+val_dataloader['dataset'].update(
+    data_root='data/affwild2_112',
+    pipeline=[dict(type='CenterFaceCrop', size=112), dict(type='PackAffectInputs')],
+)
+test_dataloader = val_dataloader

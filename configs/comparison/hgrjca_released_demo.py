@@ -1,0 +1,7 @@
+# HGRJCA as released: a gate an iteration and a stage gate.
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.comparison_demo import *
+
+model.update(neck=dict(type='ReleasedGRJCA', seq_len=100, gating='hierarchical', **sizes))

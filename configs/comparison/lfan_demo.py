@@ -1,0 +1,7 @@
+# Leader-follower attention in the form of ABAW2.
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.comparison_demo import *
+
+model.update(neck=dict(type='LFAN', **sizes))

@@ -1,0 +1,9 @@
+# Joint cross-attention on Aff-Wild2 as its authors released it: a low-rank map in the place of the paper's W_c, and a
+# head that uses both attended modalities (as released, its shapes do not fit).
+from mmengine.config import read_base
+
+with read_base():
+    from .jca_affwild2 import *
+
+model['neck'] = dict(type='LowRankJCA', audio_channels=512, visual_channels=512, seq_len=8, encoded=128, rank=32)
+model['head'].update(in_channels=256, tanh=False)

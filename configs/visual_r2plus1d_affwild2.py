@@ -1,0 +1,21 @@
+# Faces alone on Aff-Wild2: R(2+1)D-18 on clips of 8 faces, as Kuhnke et al.
+from mmengine.config import read_base
+
+with read_base():
+    from ._base_.affwild2_112 import *
+    from ._base_.default_runtime import *
+    from ._base_.kuhnke import *
+    from ._base_.schedule_100e import *
+
+model = dict(
+    type='AffectEstimator',
+    data_preprocessor=data_preprocessor,
+    visual=visual_stream,
+    head=dict(type='AffectHead', in_channels=512, hidden=None, dropout=0.0, tanh=False, loss=loss),
+)
+
+train_dataloader['dataset'].update(clips, modalities=['visual'], window=16, hop=16, stride=6)
+val_dataloader['dataset'].update(clips, modalities=['visual'], window=16, hop=16)
+test_dataloader = val_dataloader
+
+custom_hooks += [early_stopping]
