@@ -1,27 +1,25 @@
 """From the distributed Aff-Wild2 to the prepared corpus: trial by trial, each in a worker process."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired
 
 from ..errors import AnnotationError, CorpusError, MediaError, MMAffectError
 from ..media.log_mel import FrontEnd, get_front_end, log_mel
 from ..media.types import Sound
 from ..utils.cli import one_line
 from ..utils.files import sha256, write_text
+from ..utils.processes import run_in_processes
 from ..utils.progress import Progress
 from .affwild2 import RawCorpus, RawTrial, check_files, read_layout
 from .annotation import read_annotation
@@ -198,48 +196,6 @@ def fit_timestamps(seconds: np.ndarray, num_frames: int) -> np.ndarray:
     return np.concatenate([seconds, seconds[-1] + interval * np.arange(1, missing + 1)])
 
 
-def run_in_processes(
-    function: Callable, tasks: Sequence[tuple], jobs: int
-) -> Iterator[tuple[int, object | BaseException]]:
-    """Call ``function(*task)`` for each task in a pool of processes; one that dies costs its own task only.
-
-    Args:
-        function: importable by name.
-        tasks: arguments.
-        jobs: number of processes.
-
-    Yields:
-        Number of the task and its result, or the exception that it ended with, in the order in which they finish.
-    """
-    # Not fork: a decoder or torch may hold threads and locks here.
-    method = 'forkserver' if 'forkserver' in multiprocessing.get_all_start_methods() else 'spawn'
-    context = multiprocessing.get_context(method)
-    if method == 'forkserver':
-        context.set_forkserver_preload(['torch', 'mmaffect.media', __name__])
-    pool = ProcessPool(max_workers=jobs, initializer=_start_worker, context=context)
-    waiting = enumerate(tasks)
-    running: dict[Future, int] = {}
-    try:
-        while True:
-            for index, task in islice(waiting, 2 * jobs - len(running)):
-                running[pool.schedule(function, args=task, timeout=TRIAL_SECONDS)] = index
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.exception() or future.result()
-    finally:
-        pool.stop()
-        pool.join()
-
-
-def _start_worker() -> None:
-    import cv2
-    import torch
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-
 def _work(
     trials: list[RawTrial], writer: CorpusWriter, jobs: int, done: int
 ) -> Iterator[tuple[RawTrial, MMAffectError]]:
@@ -247,7 +203,9 @@ def _work(
     if not trials:
         return
     jobs = min(jobs, len(trials))
-    outcomes = run_in_processes(prepare_trial, [(trial, writer) for trial in trials], jobs)
+    outcomes = run_in_processes(
+        prepare_trial, [(trial, writer) for trial in trials], jobs, TRIAL_SECONDS, ('mmaffect.media', __name__)
+    )
     with closing(outcomes), Progress(done + len(trials), 'trials', done) as progress:
         for index, outcome in outcomes:
             progress.update()

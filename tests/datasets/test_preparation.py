@@ -1,18 +1,16 @@
 import errno
 import importlib
 import json
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pebble import ProcessExpired
 
 from mmaffect.datasets import preparation
 from mmaffect.datasets.affwild2 import find_trials
 from mmaffect.datasets.corpus import Corpus
 from mmaffect.datasets.corpus_writer import CorpusWriter
-from mmaffect.datasets.preparation import fit_timestamps, frame_bytes, prepare, prepare_trial, run_in_processes
+from mmaffect.datasets.preparation import fit_timestamps, frame_bytes, prepare, prepare_trial
 from mmaffect.errors import AnnotationError, CorpusError, MediaError
 from mmaffect.media import read_sound, read_timestamps
 from mmaffect.media.log_mel import get_front_end, log_mel
@@ -153,16 +151,6 @@ def test_demo_corpus_is_synthetic(raw_corpus, tmp_path):
     corpus = Corpus(tmp_path / 'out')
     assert (corpus.name, corpus.synthetic) == ('demo', True)
     assert (corpus.info('video1').subject, corpus.info('video3').subject) == ('p7', None)
-
-
-def test_worker_that_dies_costs_its_own_task():
-    signals = [0, signal.SIGABRT, 0, signal.SIGKILL, 0, 0, signal.SIGSEGV, 0]
-    outcomes = dict(run_in_processes(signal.raise_signal, [(number,) for number in signals], jobs=2))
-    assert sorted(outcomes) == list(range(len(signals)))
-    for index, number in enumerate(signals):
-        assert isinstance(outcomes[index], ProcessExpired) == (number != 0)
-        if number:
-            assert outcomes[index].exitcode == -number
 
 
 @pytest.fixture
