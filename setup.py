@@ -49,6 +49,9 @@ setup(
         'matplotlib>=3.7',
         'pebble>=5.0',
         'tqdm>=4.60',
+        'filelock>=3.12',
+        'safetensors>=0.4',
+        'pyyaml>=6.0',
     ],
     extras_require={
         'demo': ['scikit-image>=0.22', 'scipy>=1.10'],
@@ -58,7 +61,6 @@ setup(
             'pytest>=8',
             'pytest-xdist>=3.5',
             'ruff>=0.6',
-            'safetensors>=0.4',
             'scipy>=1.10',
             'tensorboard>=2.14',
             'torchvision>=0.25',  # the witness of R(2+1)D and ResNet

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from collections.abc import Mapping
 from pickle import UnpicklingError
 
 import numpy as np
@@ -83,6 +84,30 @@ def register_package() -> None:
     from mmengine.config import utils
 
     utils.MODULE2PACKAGE.setdefault('mmaffect', 'mmaffect')
+
+
+def import_custom_modules(custom_imports: Mapping | None, filename: str) -> None:
+    """Import what a config lists as ``custom_imports``.
+
+    Symptom: MMEngine leaves the key of a Python-style config alone, and the user's classes are not registered.
+
+    Args:
+        custom_imports: ``dict(imports=['my_fusion'], allow_failed_imports=False)``, or ``None``.
+        filename: the config file, for errors.
+
+    Raises:
+        ConfigError: if a module does not import.
+    """
+    if not custom_imports:
+        return
+    from mmengine.utils import import_modules_from_strings
+
+    try:
+        import_modules_from_strings(**custom_imports)
+    except (ImportError, TypeError) as error:
+        raise ConfigError(
+            f'{filename}: custom_imports: {error}; modules are found in the folders of PYTHONPATH'
+        ) from None
 
 
 def keep_freed_memory() -> None:

@@ -23,3 +23,7 @@ class CheckpointError(MMAffectError, ValueError):
 
 class ConfigError(MMAffectError, ValueError):
     """A config file or key that does not exist or does not fit its constructor."""
+
+
+class DownloadError(MMAffectError, ValueError):
+    """A file that could not be fetched, or that is not the one that was expected."""

@@ -1,39 +1,39 @@
 """Reading checkpoints that may be damaged, hostile or of another model.
 
-Order of the checks: size, magic bytes, SHA-256, zip directory, ``weights_only`` (or safetensors), tensors, keys and
-shapes. There is no fallback to unsafe loading.
+Order of the checks: size, magic bytes, SHA-256, zip directory and checksums, ``weights_only`` (or safetensors),
+tensors, keys and shapes. There is no fallback to unsafe loading. A safetensors file has no checksum of its own: there
+only an expected SHA-256 tells that a bit has changed.
 """
 
-import zipfile
-from collections.abc import Mapping
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..compat import allow_runner_checkpoints
 from ..errors import CheckpointError
-from ..utils.files import sha256
+from .checkpoint_files import HEAD_BYTES, check_legacy, check_safetensors, check_zip, identify
 
 MAX_BYTES = 8 << 30
-
-# What people keep under a checkpoint's name, by its first bytes.
-FOREIGN = (
-    (b'version https://git-lfs', 'a git-lfs pointer; fetch the file itself with "git lfs pull"'),
-    (b'<!DOCTYPE', 'an HTML page; the download did not reach the file'),
-    (b'<html', 'an HTML page; the download did not reach the file'),
-    (b'\x1f\x8b', 'a gzip file'),
-    (b'\x89HDF', 'an HDF5 file'),
-    (b'\x80', 'a plain pickle or a checkpoint of PyTorch before 1.6, which can run code when it is opened'),
-)
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+DTYPES = frozenset((*FLOATS, torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64))
+# Tensors may share memory (tied weights), but not by the thousand.
+MAX_SHARING = 4
 
 
 def read_checkpoint(path: str | Path, *, expected_sha256: str | None = None, max_bytes: int = MAX_BYTES) -> dict:
     """Read a checkpoint without running anything that it holds.
 
     Args:
-        path: ``.pth`` file as ``torch.save`` writes it, or ``.safetensors``.
-        expected_sha256: hexadecimal digits, compared before the file is opened.
+        path: file of ``torch.save`` (also as PyTorch wrote it before 1.6), or safetensors.
+        expected_sha256: hexadecimal digits, compared before anything is unpacked; without it the file's own is logged.
         max_bytes: largest size accepted, of the file and of what it unpacks to.
 
     Returns:
@@ -44,25 +44,16 @@ def read_checkpoint(path: str | Path, *, expected_sha256: str | None = None, max
             finite.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f'{path}: no such file')
-    size = path.stat().st_size
-    if not 0 < size <= max_bytes:
-        raise CheckpointError(f'{path}: {size} bytes; expected 1 to {max_bytes}')
-    with open(path, 'rb') as file:
-        head = file.read(64)
-    for magic, what in FOREIGN:
-        if head.lstrip().lower().startswith(magic.lower()):
-            raise CheckpointError(f'{path}: this is {what}, not a checkpoint')
-    if expected_sha256 is not None and (found := sha256(path)) != expected_sha256:
-        raise CheckpointError(f'{path}: SHA-256 is {found}, expected {expected_sha256}; fetch it again')
-    if path.suffix == '.safetensors':
-        checkpoint = {'state_dict': _read_safetensors(path)}
-    else:
-        _check_zip(path, head, max_bytes)
-        checkpoint = _read_torch(path)
-    _check_tensors(path, checkpoint['state_dict'])
-    return checkpoint
+    try:
+        size = _size(path)
+        with open(path, 'rb') as file:
+            return _read(file, size, path, expected_sha256, max_bytes)
+    except CheckpointError as error:
+        raise CheckpointError(f'{_printable(path)}: {error}') from None
+    except FileNotFoundError:
+        raise CheckpointError(f'{_printable(path)}: no such file') from None
+    except OSError as error:
+        raise CheckpointError(f'{_printable(path)}: {error.strerror or error}') from None
 
 
 def load_weights(model: nn.Module, path: str | Path, *, expected_sha256: str | None = None) -> dict:
@@ -93,67 +84,147 @@ def check_model(model: nn.Module, state: Mapping[str, Tensor], path: str | Path)
     """
     wanted = model.state_dict()
     missing = [key for key in wanted if key not in state]
-    unexpected = [key for key in state if key not in wanted]
-    shapes = [
-        f'{key} is {tuple(state[key].shape)}, the model has {tuple(wanted[key].shape)}'
-        for key in wanted
-        if key in state and state[key].shape != wanted[key].shape
-    ]
+    unexpected = [_printable(key) for key in state if key not in wanted]
     problems = [
         f'{len(found)} {kind} ({", ".join(found[:2])}{", ..." if len(found) > 2 else ""})'
-        for kind, found in (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes))
+        for kind, found in (
+            ('missing', missing),
+            ('unexpected', unexpected),
+            ('of another shape', other_shapes(wanted, state)),
+        )
         if found
     ]
     if problems:
         raise CheckpointError(f'{path}: a checkpoint of another model; weights: {"; ".join(problems)}')
 
 
-def _check_zip(path: Path, head: bytes, max_bytes: int) -> None:
-    if not head.startswith(b'PK'):
-        raise CheckpointError(f'{path}: not a checkpoint (begins with {head[:4]!r}; expected a zip file of torch.save)')
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise CheckpointError(f'{path}: truncated or damaged ({error})') from None
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise CheckpointError(f'{path}: holds compressed records; torch.save stores them uncompressed')
-    if sum(entry.file_size for entry in entries) > max_bytes:
-        raise CheckpointError(f'{path}: unpacks to more than {max_bytes} bytes')
+def other_shapes(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Weights that two state dicts both have, in different shapes, as texts."""
+    return [
+        f'{key} is {tuple(state[key].shape)}, the model has {tuple(wanted[key].shape)}'
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
 
 
-def _read_torch(path: Path) -> dict:
+def _size(path: Path) -> int:
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise CheckpointError('a folder; expected a file')
+    if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for ever
+        raise CheckpointError('not a regular file')
+    return status.st_size
+
+
+def _read(file: BinaryIO, size: int, path: Path, expected_sha256: str | None, max_bytes: int) -> dict:
+    if not 0 < size <= max_bytes:
+        raise CheckpointError(f'{size} bytes; expected 1 to {max_bytes}')
+    head = file.read(HEAD_BYTES)
+    kind = identify(head, size)
+    file.seek(0)
+    found = _sha256(file)
+    if expected_sha256 is None:
+        print_log(f'{path}: SHA-256 {found}', logger='current')
+    elif found != expected_sha256.lower():
+        raise CheckpointError(f'SHA-256 is {found}, expected {expected_sha256}; fetch it again')
+    if kind == 'safetensors':
+        check_safetensors(head)
+        checkpoint = {'state_dict': _read_safetensors(path)}
+    else:
+        file.seek(0)
+        if kind == 'zip':
+            check_zip(file, size)
+        else:
+            check_legacy(file)
+        file.seek(0)
+        checkpoint = _read_torch(file)
+    _check_sizes(checkpoint, size)
+    _check_state(checkpoint['state_dict'])
+    return checkpoint
+
+
+def _sha256(file: BinaryIO) -> str:
+    # hashlib.file_digest came with Python 3.11.
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_torch(file: BinaryIO) -> dict:
     allow_runner_checkpoints()
     try:
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+        checkpoint = torch.load(file, map_location='cpu', weights_only=True)
     # torch.load reports damage by many types, and its texts tell how to switch the protection off.
     except Exception as error:
-        reason = 'holds objects other than weights' if 'weights_only' in str(error).lower() else 'damaged'
-        raise CheckpointError(f'{path}: {reason} ({type(error).__name__}); it was not loaded') from None
+        text = str(error)
+        name = re.search(r'GLOBAL ([\w.]{1,80})', text)
+        reason = (
+            f'holds objects other than weights{f" ({name[1]})" if name else ""}'
+            if 'weights_only' in text.lower() or 'weights only' in text.lower()
+            else f'damaged ({type(error).__name__})'
+        )
+        raise CheckpointError(f'{reason}; it was not loaded') from None
     if not isinstance(checkpoint, dict):
-        raise CheckpointError(f'{path}: holds a {type(checkpoint).__name__}; expected a dict with "state_dict"')
+        raise CheckpointError(f'holds a {type(checkpoint).__name__}; expected a dict with "state_dict"')
     return checkpoint if 'state_dict' in checkpoint else {'state_dict': checkpoint}
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        from safetensors.torch import load_file
-    except ImportError:
-        raise CheckpointError(f'{path}: needs the safetensors package (pip install safetensors)') from None
+    from safetensors.torch import load_file
+
     try:
         return load_file(path)
     except Exception as error:
-        raise CheckpointError(f'{path}: damaged ({type(error).__name__})') from None
+        raise CheckpointError(f'damaged ({type(error).__name__})') from None
 
 
-def _check_tensors(path: Path, state: object) -> None:
+def _check_sizes(checkpoint: dict, size: int) -> None:
+    """A stride of 0 makes a huge tensor of a few bytes, also outside the state dict."""
+    total = 0
+    for tensor in _tensors(checkpoint):
+        if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_nested:
+            raise CheckpointError('holds a sparse, quantised, nested or empty tensor; expected plain ones')
+        count = tensor.numel() * tensor.element_size()
+        stretched = any(stride == 0 and n > 1 for stride, n in zip(tensor.stride(), tensor.shape, strict=True))
+        if count and (stretched or count > tensor.untyped_storage().nbytes()):
+            raise CheckpointError(f'a tensor of shape {tuple(tensor.shape)} is larger than its data')
+        total += count
+        if tensor.untyped_storage().nbytes() > size or total > MAX_SHARING * size:
+            raise CheckpointError('its tensors are larger than the file')
+
+
+def _tensors(root: object) -> Iterator[Tensor]:
+    # A pickle may nest to any depth, or hold itself.
+    stack, seen = [root], set()
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Tensor):
+            yield node
+        elif isinstance(node, (Mapping, list, tuple, set)) and id(node) not in seen:
+            seen.add(id(node))
+            stack.extend(node.values() if isinstance(node, Mapping) else node)
+
+
+def _check_state(state: object) -> None:
     if not isinstance(state, Mapping) or not state:
-        raise CheckpointError(f'{path}: no weights in it')
+        raise CheckpointError('no weights in it')
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise CheckpointError(f'{path}: {key!r} is a {type(value).__name__}; expected a tensor')
-        # A stride of 0 makes a huge tensor of a few bytes.
-        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-            raise CheckpointError(f'{path}: {key} of shape {tuple(value.shape)} is larger than its data')
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise CheckpointError(f'{path}: {key} has values that are not finite')
+            raise CheckpointError(f'{_printable(key)} is a {type(value).__name__}; expected a tensor')
+        if value.dtype not in DTYPES:
+            raise CheckpointError(f'{_printable(key)} is of {value.dtype}; expected real numbers')
+        if value.is_floating_point() and not _is_finite(value):
+            raise CheckpointError(f'{_printable(key)} has values that are not finite')
+
+
+def _is_finite(value: Tensor) -> bool:
+    # A sum keeps every NaN and infinity, at a fifth of the time; large finite values may still overflow it.
+    return bool(torch.isfinite(value.sum())) or bool(torch.isfinite(value).all())
+
+
+def _printable(name: object) -> str:
+    """A name from outside, without line breaks or control characters, and not long."""
+    text = name if isinstance(name, str) else str(name) if isinstance(name, Path) else type(name).__name__
+    short = text if len(text) <= 200 or isinstance(name, Path) else f'{text[:100]}...'
+    return short if short.isprintable() else ascii(short)

@@ -11,14 +11,17 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from ..compat import (
     allow_runner_checkpoints,
     cpu_model_wrapper,
+    import_custom_modules,
     init_cpu_process_group,
     keep_freed_memory,
     register_package,
 )
 from ..datasets.corpus import Corpus
 from ..errors import ConfigError, MMAffectError
+from ..utils.download import fetch
 from .checkpoint import check_model, read_checkpoint
 from .config_check import check_config, check_options
+from .pretrained import match_weights, use_safe_loading
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -50,6 +53,7 @@ def load_config(
         cfg = Config.fromfile(path)
     except Exception as error:  # a config is a program, and can fail in any way
         raise ConfigError(f'{path}: {type(error).__name__}: {error}') from None
+    import_custom_modules(cfg.get('custom_imports'), cfg.filename)
     check_options(cfg, options)
     try:
         cfg.merge_from_dict(dict(options or {}))
@@ -98,13 +102,15 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
 
     Raises:
         CorpusError: if a corpus is missing or damaged.
-        CheckpointError: if the checkpoint to resume from is damaged or of another model.
+        CheckpointError: if the checkpoint to start or to resume from is damaged or of another model.
+        DownloadError: if it cannot be fetched.
         ConfigError: if a value does not fit its constructor.
     """
     allow_runner_checkpoints()
+    use_safe_loading()
     for root in {loader.dataset.data_root for loader in data_loaders(cfg, loaders)}:
         Corpus(root)
-    state = read_checkpoint(cfg.load_from)['state_dict'] if cfg.get('resume') else None
+    state = read_checkpoint(fetch(cfg.load_from))['state_dict'] if cfg.get('load_from') else None
     if not torch.cuda.is_available():
         keep_freed_memory()
         if cfg.launcher != 'none':
@@ -122,5 +128,10 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
             raise
         raise ConfigError(f'{cfg.filename}: {error}') from error
     if state is not None:
-        check_model(getattr(runner.model, 'module', runner.model), state, cfg.load_from)
+        # The Runner itself loads it when it runs, after the model has initialised its weights, and lists every name.
+        model = getattr(runner.model, 'module', runner.model)
+        if cfg.get('resume'):
+            check_model(model, state, cfg.load_from)
+        else:
+            match_weights(model, state, cfg.load_from).report(cfg.load_from, limit=2)
     return runner

@@ -35,10 +35,11 @@ NARROW = {
 
 
 @pytest.fixture(scope='session')
-def corpora(tmp_path_factory):
+def corpora(tmp_path_factory, worker_id):
     """Demo corpora by what a config asks of them: audio front end and side of the faces."""
-    # Workers of pytest-xdist make it together once.
-    root = tmp_path_factory.getbasetemp().parent / 'demo_corpora'
+    # Workers of pytest-xdist share the folder above theirs, and make it together once.
+    base = tmp_path_factory.getbasetemp()
+    root = (base if worker_id == 'master' else base.parent) / 'demo_corpora'
     with FileLock(f'{root}.lock'), redirect_stdout(io.StringIO()):
         if not (root / 'done').exists():
             make_demo_corpus(root / 'raw', Settings(trials=10, seconds=4.0))

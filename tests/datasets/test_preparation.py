@@ -270,3 +270,19 @@ def test_frame_costs_less_than_8_kilobytes(raw_corpus, add_raw_trial, tmp_path):
     entry = prepare_trial(find_trials(raw_corpus)[0], writer)
     assert entry['info']['num_frames'] == 250
     assert sum(entry['info']['bytes'].values()) / 250 < 8000
+
+
+@pytest.mark.parametrize('front_end', ['paper', 'vggish'])
+def test_waveforms_are_kept_where_they_are_asked_for(raw_corpus, tmp_path, front_end):
+    prepare(raw_corpus, tmp_path / 'out', front_end=front_end, waveform=True)
+    corpus = Corpus(tmp_path / 'out')
+    assert corpus.waveform_rate == 16000
+    found = corpus['video1'].waveform / 32767
+    # The raw corpus sounds a tone of 440 Hz.
+    spectrum = np.abs(np.fft.rfft(found[:16000]))
+    assert np.argmax(spectrum) == 440
+    assert len(found) == pytest.approx(60 / 25 * 16000, abs=2000)
+    assert len(corpus['video4'].waveform) == 0
+    corpus.verify('video1')
+    with pytest.raises(ValueError, match='waveform_rate = 16000, not None'):
+        prepare(raw_corpus, tmp_path / 'out', front_end=front_end)

@@ -70,7 +70,7 @@ BROKEN = {
     'module': (lambda p: torch.save(nn.Linear(1, 1), p), 'not loaded'),
     'list': (lambda p: torch.save([1, 2], p), 'holds a list'),
     'nothing': (lambda p: torch.save({'state_dict': {}}, p), 'no weights'),
-    'number': (lambda p: torch.save({'state_dict': {'w': 3}}, p), "'w' is a int"),
+    'number': (lambda p: torch.save({'state_dict': {'w': 3}}, p), 'w is a int'),
     'nan': (lambda p: torch.save({'w': torch.tensor([float('nan')])}, p), 'w has values that are not finite'),
     'expanded': (lambda p: torch.save({'w': torch.zeros(1).expand(10**6, 10**6)}, p), 'larger than its data'),
     'compressed': (write_compressed, 'compressed records'),

@@ -90,3 +90,17 @@ def test_a_node_of_another_project_is_checked_by_its_own_names(project, how):
 def test_a_project_that_is_not_installed():
     with pytest.raises(ValueError, match='mmnone is not installed: pip install mmnone'):
         load_config(CONFIGS / 'grjca_affwild2.py', options={'model.visual.backbone.type': 'mmnone.ResNet'})
+
+
+def test_modules_of_the_user_are_imported(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'users_module.py').write_text('imported = True\n')
+    cfg = load_config(CONFIGS / 'grjca_affwild2.py')
+    cfg.custom_imports = dict(imports=['users_module'])
+    cfg.dump(tmp_path / 'with_module.py')
+    load_config(tmp_path / 'with_module.py')
+    assert sys.modules.pop('users_module').imported
+    cfg.custom_imports = dict(imports=['no_module_of_that_name'])
+    cfg.dump(tmp_path / 'without.py')
+    with pytest.raises(ValueError, match='no_module_of_that_name'):
+        load_config(tmp_path / 'without.py')

@@ -3,15 +3,17 @@ import pytest
 import torch
 from torch import nn
 
+from mmaffect.datasets import collate_windows
 from mmaffect.models.estimators.waveform_stream import interpolate_at
 from mmaffect.models.preprocessors import Waveforms
-from mmaffect.registry import MODELS
+from mmaffect.registry import DATASETS, MODELS
+from tests.corpora import write_corpus
 
 
 class Averages(nn.Module):
     """Mean of every 10 samples: a backbone whose features are known."""
 
-    sample_rate, hop, first_time, out_channels = 100, 10, 0.045, 1
+    sample_rate, hop, receptive_field, first_time, out_channels = 100, 10, 10, 0.045, 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,3 +62,39 @@ def test_cached_features_go_to_the_temporal_network():
 def test_backbone_or_features(arguments):
     with pytest.raises(ValueError, match='expected a backbone or in_channels'):
         MODELS.build(dict(type='Stream', **arguments))
+
+
+def test_from_the_corpus_to_a_prediction_by_a_speech_model(tmp_path):
+    root = write_corpus(tmp_path, waveform_rate=16000)
+    sizes = dict(encoder_num_layers=1, encoder_embed_dim=16, encoder_num_heads=2, encoder_ff_interm_features=8)
+    model = MODELS.build(
+        dict(
+            type='AffectEstimator',
+            audio=dict(type='WaveformStream', backbone=dict(type='TorchaudioBackbone', sizes=sizes)),
+            head=dict(type='AffectHead', in_channels=16),
+        )
+    )
+    dataset = DATASETS.build(
+        dict(
+            type='AffectDataset',
+            data_root=str(root),
+            split='train',
+            window=20,
+            hop=20,
+            modalities=['audio'],
+            waveform=True,
+            pipeline=[dict(type='PackAffectInputs')],
+        )
+    )
+    batch = collate_windows([dataset[i] for i in range(len(dataset))])
+    data = model.data_preprocessor(batch, True)
+    model(**data, mode='loss')['loss_ccc'].backward()
+    assert model.audio.backbone.model.feature_extractor.conv_layers[0].conv.weight.grad.abs().sum() > 0
+    predictions = model(**data, mode='predict')
+    assert [len(sample.pred_affect) for sample in predictions] == [len(sample.valid) for sample in predictions]
+    silent = [
+        sample.trial for sample, mask in zip(predictions, data['inputs']['audio_mask'], strict=True) if not mask.any()
+    ]
+    assert set(silent) == {'b2'}
+    alone = collate_windows([dataset[i] for i in range(len(dataset)) if dataset[i]['data_samples'].trial == 'b2'])
+    assert torch.isfinite(model(**model.data_preprocessor(alone), mode='tensor')).all()

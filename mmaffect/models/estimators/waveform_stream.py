@@ -1,6 +1,7 @@
 """The audio stream of backbones that take waveforms."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...registry import MODELS
@@ -35,8 +36,8 @@ class WaveformStream(Stream):
 
     Args:
         backbone: config of a network from ``(B, S)`` samples to ``(B, T, C)``, such as
-            :class:`TorchaudioBackbone`: it has ``sample_rate`` in Hz, ``hop`` between two features in samples, and
-            ``first_time``, the centre of the first in seconds.
+            :class:`TorchaudioBackbone`: it has ``sample_rate`` in Hz, ``hop`` between two features and
+            ``receptive_field`` of one in samples, and ``first_time``, the centre of the first in seconds.
         temporal: as in :class:`Stream`.
         batch_norm: as in :class:`Stream`.
         init_cfg: as in MMEngine.
@@ -49,6 +50,8 @@ class WaveformStream(Stream):
 
     def embed(self, x: Waveforms) -> Tensor:
         """Features of every frame, ``(B, L, in_channels)``."""
-        features = self.backbone(x.samples)
+        # Windows without any sound have no samples at all.
+        short = max(0, self.backbone.receptive_field - x.samples.shape[1])
+        features = self.backbone(F.pad(x.samples, (0, short)))
         first = self.backbone.first_time * self.backbone.sample_rate
         return interpolate_at(features, (x.positions - first) / self.backbone.hop)

@@ -1,0 +1,200 @@
+"""From a name to a model that predicts, with weights from the index over a server on the loopback address."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from mmaffect.apis import get_model, get_model_info, init_model, list_models, zoo
+from mmaffect.errors import CheckpointError, ConfigError, DownloadError
+from mmaffect.structures import AffectDataSample
+from mmaffect.utils.files import sha256
+from tests.loopback import Server
+
+ROOT = Path(__file__).parents[2]
+TINY = """
+default_scope = 'mmaffect'
+model = dict(
+    type='AffectEstimator',
+    visual=dict(
+        type='Stream',
+        backbone=dict(type='IResNet', units=[1, 1, 1, 1], channels=[2, 2, 2, 2], out_channels=4),
+        batch_norm=True,
+    ),
+    head=dict(type='AffectHead', in_channels=4, hidden=4, dropout=0.0, loss=dict(type='CCCLoss')),
+)
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """Root of a zoo of one model, and weights that fit it."""
+    root = tmp_path / 'zoo'
+    (root / 'configs').mkdir(parents=True)
+    (root / 'configs/tiny.py').write_text(TINY)
+    (root / 'configs/_base_').mkdir()
+    (root / 'configs/_base_/part.py').write_text('')
+    (root / zoo.INDEX).write_text('Import: [tiny.yml]\n')
+    monkeypatch.setenv('MMAFFECT_ZOO', str(root))
+    torch.manual_seed(1)
+    weights = root / 'tiny.pth'
+    write_entry(root, None)
+    torch.save({'state_dict': init_model('tiny').state_dict()}, weights)
+    return root
+
+
+def write_entry(root, url, **changes):
+    file = root / 'tiny.pth'
+    entry = {'Name': 'tiny', 'In Collection': 'Tiny', 'Config': 'configs/tiny.py', 'Weights': url}
+    if url:
+        entry |= {'Weights Size': file.stat().st_size, 'Weights SHA-256': sha256(file), **changes}
+    content = {'Collections': [{'Name': 'Tiny', 'Paper': {'Title': 'A paper'}}], 'Models': [entry]}
+    (root / 'tiny.yml').write_text(yaml.safe_dump(content))
+
+
+def predict(model):
+    sample = AffectDataSample()
+    sample.valid = torch.ones(3, dtype=torch.bool)
+    inputs = {'visual': torch.linspace(-1, 1, 3 * 3 * 1600).view(1, 3, 3, 40, 40)}
+    with torch.no_grad():
+        return model(inputs, [sample], mode='predict')[0].pred_affect
+
+
+def test_names():
+    assert {'grjca_affwild2', 'grjca_demo'} <= set(list_models())
+    assert list_models('grjca_demo') == ['grjca_demo']
+    assert list_models(['grjca_demo', 'grjca_aff*']) == ['grjca_affwild2', 'grjca_demo']
+    assert list_models('nothing*') == []
+    assert not any(name.startswith('_') for name in list_models())
+
+
+def test_what_is_known_of_a_model():
+    info = get_model_info('grjca_affwild2')
+    assert info.config == ROOT / 'configs/grjca_affwild2.py'
+    assert info.collection['Paper']['URL'] == 'https://arxiv.org/abs/2503.12261v1'
+    assert info.entry['Results'][0]['Metrics'] == {'CCC valence': 0.623, 'CCC arousal': 0.660}
+    assert info.weights is None
+    assert get_model_info('grjca_demo').entry == {}
+
+
+def test_unknown_name():
+    with pytest.raises(ConfigError, match=r"'grcja_affwild2' does not exist; did you mean grjca_affwild2"):
+        get_model('grcja_affwild2')
+
+
+def test_no_weights_are_published():
+    with pytest.raises(ConfigError, match=r'grjca_affwild2: no weights are published; Aff-Wild2 needs a signed'):
+        get_model('grjca_affwild2', pretrained=True)
+    with pytest.raises(ConfigError, match=r'grjca_demo: no weights are published; train it'):
+        get_model('grjca_demo', pretrained=True)
+    with pytest.raises(ConfigError, match='takes the name of a model'):
+        get_model(ROOT / 'configs/grjca_demo.py', pretrained=True)
+
+
+def test_folder_of_the_user(tiny):
+    write_entry(tiny, 'https://example.invalid/v1/tiny.pth')
+    assert list_models('t*') == ['tiny']
+    assert get_model_info('tiny').collection['Paper']['Title'] == 'A paper'
+    assert get_model_info('tiny').weights.size == (tiny / 'tiny.pth').stat().st_size
+    # The file is taken from the folder, and nothing is downloaded.
+    model = get_model('tiny', pretrained=True).eval()
+    assert torch.equal(predict(model), predict(init_model('tiny', tiny / 'tiny.pth')))
+    (tiny / 'tiny.pth').write_bytes(b'PK')
+    with pytest.raises(DownloadError, match='2 bytes; expected'):
+        get_model('tiny', pretrained=True)
+
+
+@pytest.fixture
+def served(tiny, tmp_path, monkeypatch):
+    """The tiny zoo as the package's own, its weights on a server."""
+    server = Server((tiny / 'tiny.pth').read_bytes())
+    write_entry(tiny, server.url)
+    monkeypatch.delenv('MMAFFECT_ZOO')
+    monkeypatch.setattr(zoo, 'zoo_roots', lambda: [tiny])
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('NO_PROXY', '127.0.0.1')
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    yield server
+    server.close()
+
+
+def test_from_the_index_to_a_prediction(served, tiny, tmp_path):
+    expected = predict(init_model('tiny', tiny / 'tiny.pth'))
+    assert not torch.equal(predict(init_model('tiny')), expected)
+    served.faults = [{'cut': 1000}]
+    assert torch.equal(predict(get_model('tiny', pretrained=True).eval()), expected)
+    assert served.ranges_asked == [None, 'bytes=1000-']
+    assert torch.equal(predict(get_model('tiny', pretrained=True).eval()), expected)
+    assert torch.equal(predict(init_model('tiny', served.url)), expected)
+    assert len(list((tmp_path / 'cache/mmaffect').glob('*.pth'))) == 2  # the index's, and that of an unknown hash
+    assert len(served.requests) == 3
+
+
+def test_weights_that_are_not_those_of_the_index(served, tiny):
+    data = bytearray(served.data)
+    data[len(data) // 2] ^= 1
+    served.data = bytes(data)
+    with pytest.raises(DownloadError, match='SHA-256 is'):
+        get_model('tiny', pretrained=True)
+    served.data = b'<html>' + bytes(100)
+    with pytest.raises(DownloadError, match='bytes; expected'):
+        get_model('tiny', pretrained=True)
+
+
+def test_weights_of_another_model(served, tiny):
+    torch.save({'state_dict': {'w': torch.zeros(1)}}, tiny / 'tiny.pth')
+    served.data = (tiny / 'tiny.pth').read_bytes()
+    write_entry(tiny, served.url)
+    with pytest.raises(CheckpointError, match='a checkpoint of another model'):
+        get_model('tiny', pretrained=True)
+
+
+def test_broken_indices(tiny):
+    write_entry(tiny, 'https://example.invalid/tiny.pth', **{'Weights SHA-256': None, 'Weights Size': 'large'})
+    with pytest.raises(ConfigError, match='no "Weights Size"'):
+        get_model_info('tiny')
+    for text, message in (
+        ('Models: [{Name: tiny}]', 'without Name, Config and Weights'),
+        ('[', 'not YAML'),
+        ('- a', 'holds a list'),
+    ):
+        (tiny / 'tiny.yml').write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            get_model_info('tiny')
+    (tiny / 'tiny.yml').unlink()
+    with pytest.raises(ConfigError, match=r'tiny\.yml: No such file'):
+        get_model_info('tiny')
+
+
+def test_init_model(tiny):
+    model = init_model(tiny / 'configs/tiny.py', cfg_options={'model.head.hidden': 8})
+    assert not model.training
+    assert model.head.fc1.out_features == 8
+    assert init_model(model.cfg).head.fc1.out_features == 8
+    assert init_model(model.cfg, cfg_options={'model.head.hidden': 6}).head.fc1.out_features == 6
+    assert model.cfg.model.head.hidden == 8
+    assert get_model('tiny').training
+    with pytest.raises(ConfigError, match=r"no such argument of AffectHead; did you mean 'hidden'"):
+        init_model(model.cfg, cfg_options={'model.head.hiden': 6})
+    with pytest.raises(ConfigError, match='device='):
+        init_model('tiny', device='abacus')
+    with pytest.raises(CheckpointError, match='a checkpoint of another model'):
+        init_model(model.cfg, tiny / 'tiny.pth')
+
+
+def test_installed_wheel_finds_its_configs(tmp_path):
+    """What a wheel holds, without the repository beside it."""
+    build = [sys.executable, 'setup.py', '--quiet', 'build_py', '--build-lib', str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=True)
+    code = (
+        'import mmaffect; from mmaffect.apis import list_models, get_model_info as info;'
+        'print(mmaffect.__file__, info("grjca_demo").config, len(list_models("*_affwild2")))'
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    package, config, count = done.stdout.split()
+    assert package == str(tmp_path / 'mmaffect/__init__.py')
+    assert config == str(tmp_path / 'mmaffect/.mim/configs/grjca_demo.py')
+    assert int(count) == len(list_models('*_affwild2'))

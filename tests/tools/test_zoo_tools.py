@@ -1,0 +1,96 @@
+"""The zoo's files are those that its generator writes; configs and sizes are printed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mmengine.config import Config
+
+ROOT = Path(__file__).parents[2]
+METAFILES = sorted((ROOT / 'configs/metafiles').glob('*.yml'))
+
+
+def run(*arguments, expect=0):
+    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done
+
+
+def test_the_zoo_is_up_to_date():
+    assert run('tools/make_model_zoo.py', '--check').stderr == ''
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Root of a copy of the zoo with two of its models."""
+    (tmp_path / 'configs/metafiles').mkdir(parents=True)
+    for name in ('model-index.yml', 'model_zoo.md'):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / 'configs/_base_', tmp_path / 'configs/_base_')
+    for name in ('audio_vggish_affwild2', 'visual_ir50_affwild2'):
+        shutil.copy(ROOT / f'configs/{name}.py', tmp_path / 'configs')
+    content = yaml.safe_load((ROOT / 'configs/metafiles/unimodal.yml').read_text())
+    content['Models'] = [one for one in content['Models'] if one['Name'] == 'visual_ir50_affwild2']
+    content['Models'][0]['Metadata']['Parameters'] = 7
+    (tmp_path / 'configs/metafiles/unimodal.yml').write_text(yaml.safe_dump(content))
+    return tmp_path
+
+
+def test_what_is_out_of_date_is_said(copy):
+    lines = run('tools/make_model_zoo.py', '--check', '--root', copy, expect=1).stderr.splitlines()
+    assert lines[0] == 'model-index.yml: out of date: -  - configs/metafiles/ca.yml'
+    assert lines[1].startswith('model_zoo.md: out of date: ')
+    assert lines[2] == 'visual_ir50_affwild2: 44369090 parameters, its metafile says 7'
+    assert lines[3] == 'configs/audio_vggish_affwild2.py: no entry in configs/metafiles'
+    (copy / 'configs/visual_ir50_affwild2.py').unlink()
+    (copy / 'configs/audio_vggish_affwild2.py').unlink()
+    lines = run('tools/make_model_zoo.py', '--check', '--root', copy, expect=1).stderr.splitlines()
+    assert lines[2] == 'visual_ir50_affwild2: configs/visual_ir50_affwild2.py does not exist'
+
+
+def test_measuring_mends_it(copy):
+    (copy / 'configs/audio_vggish_affwild2.py').unlink()
+    run('tools/make_model_zoo.py', '--measure', '--root', copy)
+    sizes = yaml.safe_load((copy / 'configs/metafiles/unimodal.yml').read_text())['Models'][0]['Metadata']
+    assert (sizes['Parameters'], sizes['Window']) == (44_369_090, 300)
+    assert sizes['FLOPs'] == pytest.approx(2 * 300 * 3.03e9, rel=0.01)
+    run('tools/make_model_zoo.py', '--check', '--root', copy)
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.stem)
+def test_every_entry_says_where_its_figures_are_from(path):
+    content = yaml.safe_load(path.read_text())
+    for collection in content['Collections']:
+        assert collection['Paper']['URL'].startswith('https://arxiv.org/abs/')
+    for model in content['Models']:
+        assert model['In Collection'] in [one['Name'] for one in content['Collections']]
+        assert model['Weights'] is None or {'Weights Size', 'Weights SHA-256'} <= set(model)
+        for result in model['Results']:
+            assert result['Split']
+            assert result['Reported In']
+            assert set(result['Metrics']) == {'CCC valence', 'CCC arousal'}
+            assert all(-1 < value < 1 for value in result['Metrics'].values())
+
+
+def test_print_config(tmp_path):
+    out = tmp_path / 'whole.py'
+    run('tools/print_config.py', 'grjca_demo', '--cfg-options', 'model.neck.num_iters=3', '--out', out)
+    cfg = Config.fromfile(out)
+    assert cfg.model.neck.num_iters == 3
+    assert cfg.train_dataloader.dataset.type == 'AffectDataset'
+    assert "default_scope = 'mmaffect'" in run('tools/print_config.py', 'configs/grjca_demo.py').stdout
+    error = run('tools/print_config.py', 'grjca_demo', '--cfg-options', 'model.neck.num_iter=3', expect=1).stderr
+    assert error.startswith("error: model.neck.num_iter: no such argument of GRJCA; did you mean 'num_iters'?")
+
+
+def test_get_complexity():
+    found = json.loads(run('tools/analysis/get_complexity.py', 'configs/grjca_demo.py', '--json').stdout)
+    table = run('tools/analysis/get_complexity.py', 'grjca_demo').stdout.splitlines()
+    assert [row.split()[0] for row in table[1:-1]] == list(found['parts'])
+    assert table[-1].split()[:2] == ['all', f'{found["parameters"]:,}']
+    assert found['flops_per_frame'] == found['flops_per_window'] / found['frames']
+    assert 'does not exist' in run('tools/analysis/get_complexity.py', 'nothing', expect=1).stderr

@@ -1,0 +1,200 @@
+"""Write model-index.yml and model_zoo.md from configs/metafiles/*.yml.
+
+``--measure`` first counts parameters and FLOPs of every model and writes them into the metafiles; ``--check`` writes
+nothing and exits with 1 if a file is out of date, a config has no entry or its number of parameters has changed.
+"""
+
+import argparse
+import difflib
+import sys
+from pathlib import Path
+
+import yaml
+
+from mmaffect.apis.zoo import INDEX, read_metafiles
+from mmaffect.errors import ConfigError
+from mmaffect.utils.cli import run_tool
+from mmaffect.utils.files import write_text
+
+ROOT = Path(__file__).parents[1]
+ZOO = 'model_zoo.md'
+GENERATED = 'tools/make_model_zoo.py writes this file from configs/metafiles/*.yml'
+
+HEADER = f"""<!-- {GENERATED}; do not edit it. -->
+# Model zoo
+
+No weights trained by mmaffect on Aff-Wild2 are published: the corpus needs a signed licence, and none of these rows was
+reproduced here yet. Weights that others published are read by `tools/model_converters/`.
+
+`mmaffect.apis.get_model('grjca_affwild2')` builds a model by its config's name; `list_models('*grjca*')` finds names.
+Weights are fetched once into `~/.cache/mmaffect`, continued after a cut, and compared with their SHA-256 whenever they
+are loaded. Without a network, `MMAFFECT_ZOO=/mnt/weights` names a folder (or a URL prefix) from which files are taken
+by name; a folder may have a `model-index.yml`, metafiles and configs of its own.
+
+## Models
+
+Parameters and FLOPs are counted by `tools/analysis/get_complexity.py` for one window; 1 GFLOP is half a billion
+multiplications with additions. A frame of the window is a clip where the visual backbone takes clips.
+"""
+REPORTED = """
+## As reported by the authors
+
+**Figures of the papers, not of this repository.** CCC; each row names the split as its source does.
+
+The GRJCA paper ([arXiv 2503.12261 v1](https://arxiv.org/abs/2503.12261v1), Table 1) does not say which fold its
+"Affwild2 development set" is; its released code trains and validates fold 1 by default (validation on training trials
+285-356), which is not comparable with the official validation set (fold 0 here). Its rows about other systems are what
+it quotes.
+"""
+SYSTEMS = """
+## Papers, code and where weights come from
+"""
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument('--check', action='store_true', help='write nothing; exit with 1 if something is out of date')
+    choice.add_argument('--measure', action='store_true', help='count parameters and FLOPs anew')
+    parser.add_argument('--root', type=Path, default=ROOT, help='folder with configs/metafiles (for tests)')
+    return parser.parse_args()
+
+
+def metafiles(root: Path) -> list[Path]:
+    """Metafiles by name."""
+    return sorted((root / 'configs/metafiles').glob('*.yml'))
+
+
+def index_text(root: Path) -> str:
+    """Text of model-index.yml."""
+    lines = [f'  - {path.relative_to(root).as_posix()}' for path in metafiles(root)]
+    return '\n'.join([f'# {GENERATED}.', 'Import:', *lines, ''])
+
+
+def zoo_text(root: Path) -> str:
+    """Text of model_zoo.md."""
+    collections, models = read_metafiles(metafiles(root))
+    parts = [HEADER, table(*model_rows(models)), REPORTED, table(*result_rows(models)), SYSTEMS]
+    parts += [system_text(one) for one in collections.values()]
+    return '\n'.join(parts)
+
+
+def model_rows(models: list[dict]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of models."""
+    head = ['config', 'system, form', 'audio', 'visual', 'parameters', 'GFLOPs per window', 'weights']
+    rows = []
+    for one in models:
+        sizes = one['Metadata']
+        system = ', '.join([one['In Collection'], one['Form']]) + (f'. {one["Remark"]}' if 'Remark' in one else '')
+        flops = f'{sizes["FLOPs"] / 1e9:,.1f} ({sizes["Window"]} frames)'
+        backbones = (sizes['Audio Backbone'] or '–', sizes['Visual Backbone'] or '–')
+        rows.append([config_link(one), system, *backbones, f'{sizes["Parameters"]:,}', flops, weights_text(one)])
+    return head, rows
+
+
+def result_rows(models: list[dict]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of reported figures."""
+    head = ['config of the system here', 'split', 'reported in', 'valence', 'arousal']
+    rows = []
+    for one in models:
+        for result in one['Results']:
+            figures = [f'{result["Metrics"][f"CCC {target}"]:.3f}' for target in ('valence', 'arousal')]
+            rows.append([config_link(one), result['Split'], result['Reported In'], *figures])
+    return head, rows
+
+
+def config_link(model: dict) -> str:
+    """Markdown link to a config."""
+    return f'[`{model["Name"]}`]({model["Config"]})'
+
+
+def weights_text(model: dict) -> str:
+    """Markdown of a model's weights."""
+    if model['Weights'] is None:
+        return 'not published'
+    return f'[{model["Weights Size"] / 1e6:,.1f} MB]({model["Weights"]}), SHA-256 `{model["Weights SHA-256"]}`'
+
+
+def system_text(collection: dict) -> str:
+    """Markdown of a system's paper and code."""
+    paper = collection['Paper']
+    parts = [f'- **{collection["Name"]}**: [{paper["Title"]}]({paper["URL"]}).']
+    if collection.get('Code'):
+        parts.append(f"Authors' code: [{collection['Code'].split('github.com/')[-1]}]({collection['Code']}),")
+        parts.append(f'licence: {collection["Code Licence"]}.')
+    if 'Provenance' in collection:
+        parts.append(collection['Provenance'])
+    return ' '.join(parts)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Markdown table."""
+    return '\n'.join(f'| {" | ".join(row)} |' for row in [head, ['---'] * len(head), *rows]) + '\n'
+
+
+def measure(root: Path) -> None:
+    """Count parameters and FLOPs of every model and write them into the metafiles."""
+    from mmaffect.apis import get_complexity
+    from mmaffect.engine.running import load_config
+
+    for path in metafiles(root):
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+        for model in content['Models']:
+            found = get_complexity(load_config(root / model['Config']))
+            model['Metadata'].update(
+                {'Parameters': found.total.parameters, 'FLOPs': found.total.flops, 'Window': found.frames}
+            )
+            print(f'{model["Name"]}: {found.total.parameters:,} parameters, {found.total.flops / 1e9:,.1f} GFLOPs')
+        write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120))
+
+
+def problems(root: Path) -> list[str]:
+    """What is out of date, one line each."""
+    from mmaffect.apis.complexity import build_on_meta, count_parameters
+    from mmaffect.engine.running import load_config
+
+    found = []
+    for name, text in ((INDEX, index_text(root)), (ZOO, zoo_text(root))):
+        old = (root / name).read_text(encoding='utf-8') if (root / name).is_file() else ''
+        diff = difflib.unified_diff(old.splitlines(), text.splitlines(), lineterm='', n=0)
+        changed = next((line for line in diff if line[:1] in '+-' and line[:3] not in ('+++', '---')), None)
+        if changed is not None:
+            found.append(f'{name}: out of date: {changed}')
+    models = read_metafiles(metafiles(root))[1]
+    for one in models:
+        if not (root / one['Config']).is_file():
+            found.append(f'{one["Name"]}: {one["Config"]} does not exist')
+        elif one['Name'] != Path(one['Config']).stem:
+            found.append(f'{one["Name"]}: not the name of {one["Config"]}')
+        else:
+            counted = count_parameters(build_on_meta(load_config(root / one['Config'])))
+            if counted != one['Metadata']['Parameters']:
+                found.append(f'{one["Name"]}: {counted} parameters, its metafile says {one["Metadata"]["Parameters"]}')
+    listed = {one['Config'] for one in models}
+    for path in sorted((root / 'configs').glob('*_affwild2.py')):
+        if path.relative_to(root).as_posix() not in listed:
+            found.append(f'{path.relative_to(root)}: no entry in configs/metafiles')
+    return found
+
+
+def main() -> int:
+    args = parse_args()
+    if not metafiles(args.root):
+        raise ConfigError(f'{args.root}/configs/metafiles: no metafiles')
+    if args.check:
+        found = problems(args.root)
+        for line in found:
+            print(line, file=sys.stderr)
+        if found:
+            print('run: python tools/make_model_zoo.py --measure', file=sys.stderr)
+        return 1 if found else 0
+    if args.measure:
+        measure(args.root)
+    write_text(args.root / INDEX, index_text(args.root))
+    write_text(args.root / ZOO, zoo_text(args.root))
+    print(f'wrote {INDEX} and {ZOO}')
+    return 0
+
+
+if __name__ == '__main__':
+    run_tool(main)
