@@ -18,6 +18,8 @@ from ..errors import ConfigError, CorpusError
 from ..utils.files import write_array, write_text
 from .corpus import check_trial_name
 
+INDEX = 'features.json'
+
 
 def corpus_folder(corpus: str | Path, kind: str, name: str | Path) -> Path:
     """Folder of a set of arrays that belongs to a corpus.
@@ -153,7 +155,7 @@ class FeatureWriter:
     def __init__(self, folder: str | Path, source: dict[str, object]) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / 'features.json'
+        path = self.folder / INDEX
         if path.is_file():
             try:
                 found = json.loads(path.read_text(encoding='utf-8'))

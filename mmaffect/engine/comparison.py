@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
 
+from ..datasets.features import INDEX, corpus_folder
 from ..errors import ConfigError
 from ..utils.files import write_text
+from .running import build_runner, data_loaders, load_config, prepare_resume
 
 
 def train_once(
@@ -34,14 +37,12 @@ def train_once(
     Raises:
         MMAffectError: as :func:`mmaffect.engine.running.build_runner`.
     """
-    from .running import build_runner, load_config, prepare_resume
-
     cfg = load_config(config, options=options, data_root=data_root, work_dir=work_dir)
     if cfg.val_dataloader is None:
         raise ConfigError(f'{config}: has no validation to compare')
     cfg.randomness.seed = seed
-    # What the folder was trained with; a checkpoint of another config must not be continued.
-    digest = hashlib.sha256(cfg.pretty_text.encode()).hexdigest()
+    # What the folder was trained with; a checkpoint of another config or corpus must not be continued.
+    digest = hashlib.sha256('\n'.join([cfg.pretty_text, *_indexes(cfg)]).encode()).hexdigest()
     folder = Path(work_dir)
     result = folder / 'result.json'
     try:
@@ -53,8 +54,10 @@ def train_once(
         pass
     started = folder / 'config.sha256'
     same = started.is_file() and started.read_text() == digest
-    write_text(started, digest)
-    prepare_resume(cfg, 'auto' if same else None)
+    if not same:
+        (folder / 'last_checkpoint').unlink(missing_ok=True)
+        write_text(started, digest)
+    prepare_resume(cfg, 'auto')
     with open(folder / 'output.log', 'a') as log:
         stdout, stderr = sys.stdout, sys.stderr
         sys.stdout = sys.stderr = log
@@ -80,6 +83,16 @@ def train_once(
     }
     write_text(result, json.dumps(found))
     return found
+
+
+def _indexes(cfg: Config) -> list[str]:
+    """Texts that change with the data of a config: the indexes of its corpus and of its features."""
+    paths = []
+    for loader in data_loaders(cfg, ('train_dataloader', 'val_dataloader')):
+        root = loader.dataset.data_root
+        features = (loader.dataset.get('features') or {}).values()
+        paths += [Path(root, 'corpus.json'), *(corpus_folder(root, 'features', name) / INDEX for name in features)]
+    return [path.read_text(encoding='utf-8') for path in paths if path.is_file()]
 
 
 def summarise(runs: Sequence[dict]) -> dict[str, tuple[float, float]]:

@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+from contextlib import closing
 from pathlib import Path
 
 from mmaffect.utils.cli import run_tool
@@ -79,8 +80,9 @@ def main() -> None:
     ]
     jobs = args.jobs or (1 if torch.cuda.is_available() else min(len(tasks), os.cpu_count() or 1))
     runs: dict[str, list[dict]] = {name: [] for name in names}
-    with Progress(len(tasks), 'runs') as progress:
-        for index, outcome in run_in_processes(train_once, tasks, jobs, preload=('mmaffect.engine.running',)):
+    outcomes = run_in_processes(train_once, tasks, jobs, preload=('mmaffect.engine.comparison',))
+    with closing(outcomes), Progress(len(tasks), 'runs') as progress:
+        for index, outcome in outcomes:
             if isinstance(outcome, BaseException):
                 if isinstance(outcome, (MMAffectError, OSError)):
                     raise outcome
