@@ -31,7 +31,12 @@ def main() -> None:
     from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
 
     cfg = load_config(
-        args.config, options=args.cfg_options, data_root=args.data_root, work_dir=args.work_dir, launcher=args.launcher
+        args.config,
+        options=args.cfg_options,
+        data_root=args.data_root,
+        work_dir=args.work_dir,
+        features=args.features,
+        launcher=args.launcher,
     )
     if args.split:
         cfg.test_dataloader.dataset.split = args.split

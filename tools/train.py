@@ -31,7 +31,12 @@ def main() -> None:
     from mmaffect.engine.running import build_runner, load_config, prepare_resume, use_amp
 
     cfg = load_config(
-        args.config, options=args.cfg_options, data_root=args.data_root, work_dir=args.work_dir, launcher=args.launcher
+        args.config,
+        options=args.cfg_options,
+        data_root=args.data_root,
+        work_dir=args.work_dir,
+        features=args.features,
+        launcher=args.launcher,
     )
     if args.amp:
         use_amp(cfg)

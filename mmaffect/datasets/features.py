@@ -92,7 +92,12 @@ class TrialArrays:
         self._open = lru_cache(maxsize=self._max_open)(self._load)
 
     def _load(self, trial: str, num_frames: int) -> np.ndarray:
-        path = self.folder / f'{check_trial_name(trial)}.npy'
+        array = self._read(path := self.folder / f'{check_trial_name(trial)}.npy')
+        if len(array) != num_frames:
+            raise CorpusError(f'{path}: {self.what} of {len(array)} frames; trial {trial} has {num_frames}')
+        return array
+
+    def _read(self, path: Path) -> np.ndarray:
         try:
             array = np.load(path, mmap_mode='c', allow_pickle=False)
         except FileNotFoundError:
@@ -100,8 +105,6 @@ class TrialArrays:
         except (ValueError, SyntaxError, OSError, EOFError, TokenError) as error:
             raise CorpusError(f'{path}: not a .npy file ({error})') from None
         self.check(path, array)
-        if len(array) != num_frames:
-            raise CorpusError(f'{path}: {self.what} of {len(array)} frames; trial {trial} has {num_frames}')
         return array
 
 
@@ -115,6 +118,17 @@ class Features(TrialArrays):
         super().__init__(folder, max_open=max_open)
         self._seen: set[Path] = set()
         self._channels: int | None = None
+
+    def channels(self) -> int:
+        """Length d of a feature.
+
+        Raises:
+            CorpusError: if there are no features, or the first file holds none.
+        """
+        first = min(self.folder.glob('*.npy'), default=None)
+        if first is None:
+            raise CorpusError(f'{self.folder}: holds no .npy files')
+        return self._read(first).shape[1]
 
     def check(self, path: Path, array: np.ndarray) -> None:
         """Raise CorpusError unless it is ``(T, d)``, floating-point, finite and as wide as those before."""

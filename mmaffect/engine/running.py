@@ -16,14 +16,15 @@ from ..compat import (
     keep_freed_memory,
     register_package,
 )
+from ..datasets.affect_dataset import MODALITIES
 from ..datasets.corpus import Corpus
+from ..datasets.features import Features, corpus_folder
 from ..errors import ConfigError, MMAffectError
 from ..utils.download import fetch
 from .checkpoint import check_model, read_checkpoint
 from .config_check import check_config, check_options
 from .pretrained import match_weights, use_safe_loading
-
-DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+from .size_check import DATALOADERS, check_sizes
 
 
 def load_config(
@@ -32,6 +33,7 @@ def load_config(
     options: Mapping[str, object] | None = None,
     data_root: str | None = None,
     work_dir: str | None = None,
+    features: str | None = None,
     launcher: str = 'none',
 ) -> Config:
     """Read a config file, merge what the command line says, and check it.
@@ -41,9 +43,11 @@ def load_config(
         options: dotted keys and values of ``--cfg-options``.
         data_root: folder of the prepared corpus for every data loader, instead of the config's.
         work_dir: folder of logs and checkpoints; ``work_dirs/<config>`` if neither this nor the config names one.
+        features: name of cached features that take the place of all backbones, as :func:`use_features`.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
     Raises:
+        CorpusError: if there are no such features.
         ConfigError: if the file or a key does not exist or does not fit.
     """
     register_package()
@@ -64,13 +68,38 @@ def load_config(
             loader.dataset.data_root = data_root
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
+    if features is not None:
+        use_features(cfg, features)
     check_config(cfg)
+    check_sizes(cfg)
     return cfg
 
 
 def data_loaders(cfg: Config, names: tuple[str, ...] = DATALOADERS) -> list[ConfigDict]:
     """Data loaders of a config, without those that are None, as for a training without validation."""
     return [cfg[name] for name in names if cfg.get(name) is not None]
+
+
+def use_features(cfg: Config, name: str) -> None:
+    """Put cached features in the place of a model's backbones.
+
+    Args:
+        cfg: the config.
+        name: of the features, ``<data_root>/features/<name>/<modality>``, or the full path of a folder that holds
+            ``visual`` and ``audio``.
+
+    Raises:
+        CorpusError: if there are none, for a modality of the model.
+    """
+    loaders = data_loaders(cfg)
+    root = loaders[0].dataset.data_root
+    streams = {one: cfg.model[one] for one in MODALITIES if cfg.model.get(one) is not None}
+    for modality, stream in streams.items():
+        stream.pop('backbone', None)
+        stream.type = 'Stream'
+        stream.in_channels = Features(corpus_folder(root, 'features', f'{name}/{modality}')).channels()
+    for loader in loaders:
+        loader.dataset.features = {modality: f'{name}/{modality}' for modality in streams}
 
 
 def use_amp(cfg: Config) -> None:

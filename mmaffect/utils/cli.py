@@ -33,6 +33,9 @@ def runner_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: work_dirs/<config>)')
     parser.add_argument('--data-root', help="folder of the prepared corpus, instead of the config's")
+    parser.add_argument(
+        '--features', metavar='NAME', help='cached features (tools/extract_features.py) in the place of the backbones'
+    )
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast, on CPU and GPU')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value; lists as "a.b=[1,2]"'

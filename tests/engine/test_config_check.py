@@ -1,9 +1,15 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from mmaffect.datasets import collate_windows
+from mmaffect.datasets.features import FeatureWriter
 from mmaffect.engine.running import load_config
+from mmaffect.registry import DATASETS, MODELS
+from tests.corpora import TRIALS, write_corpus
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
@@ -104,3 +110,52 @@ def test_modules_of_the_user_are_imported(tmp_path, monkeypatch):
     cfg.dump(tmp_path / 'without.py')
     with pytest.raises(ValueError, match='no_module_of_that_name'):
         load_config(tmp_path / 'without.py')
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        (
+            {'train_dataloader.dataset.window': 100},
+            r'train_dataloader\.dataset\.window = 100, model\.neck\.seq_len = 300',
+        ),
+        ({'model.data_preprocessor.patch_rows': 96}, r'patch_rows = 107, model\.data_preprocessor\.patch_rows = 96'),
+        ({'val_dataloader.dataset.patch_rows': 1001}, r'val_dataloader\.dataset\.patch_rows = 1001, .* = 107'),
+        (
+            {'model.data_preprocessor.crop_size': 44},
+            r'pipeline\.0\.size = 40, model\.data_preprocessor\.crop_size = 44',
+        ),
+        ({'val_dataloader.dataset.modalities': ['audio']}, r"modalities = \['audio'\]: model\.visual needs 'visual'"),
+        ({'train_dataloader.dataset.features.audio': 'a'}, r"features = \{'audio': 'a'\}, model\.audio\.backbone = \{"),
+        (
+            {'model.visual.backbone': None, 'model.visual.in_channels': 4},
+            r'features = \{\}, model\.visual\.backbone = None',
+        ),
+    ],
+)
+def test_model_and_data_that_do_not_fit(options, text):
+    with pytest.raises(ValueError, match=text):
+        load_config(CONFIGS / 'grjca_affwild2.py', options=options)
+
+
+def test_cached_features_in_the_place_of_backbones(tmp_path):
+    corpus = write_corpus(tmp_path)
+    for modality, width in (('visual', 7), ('audio', 5)):
+        writer = FeatureWriter(corpus / 'features/mine' / modality, {})
+        for trial, _, frames, _ in TRIALS:
+            writer.write(trial, np.zeros((frames, width), np.float32))
+    options = {'model.visual.temporal.in_channels': 7, 'model.audio.temporal.in_channels': 5}
+    for name in ('grjca_affwild2', 'audio_vggish_affwild2', 'kuhnke_affwild2'):
+        if name == 'kuhnke_affwild2':
+            options = {'model.neck.audio_channels': 5, 'model.neck.visual_channels': 7, 'model.head.in_channels': 12}
+        elif name == 'audio_vggish_affwild2':
+            options = {'model.audio.temporal.in_channels': 5}
+        cfg = load_config(CONFIGS / f'{name}.py', options=options, data_root=str(corpus), features='mine')
+        model = MODELS.build(cfg.model)
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        batch = collate_windows([dataset[0], dataset[1]])
+        assert torch.isfinite(model(**model.data_preprocessor(batch), mode='loss')['loss_ccc'])
+        assert cfg.test_dataloader.dataset.features == cfg.train_dataloader.dataset.features
+        assert not [key for key in model.state_dict() if 'backbone' in key]
+    with pytest.raises(ValueError, match='features/none/audio: no such features'):
+        load_config(CONFIGS / 'grjca_affwild2.py', data_root=str(corpus), features='none')

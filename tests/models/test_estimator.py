@@ -102,6 +102,18 @@ def test_backbones_are_channels_last():
         (dict(visual=VISUAL, audio=AUDIO, head=head(13)), 'two streams need one'),
         (dict(visual=VISUAL, neck=NECK, head=head(8)), 'one needs none'),
         (dict(visual=VISUAL, head=head(8, targets=('anger',))), r"targets=\('anger',\)"),
+        (dict(visual=VISUAL, head=head(9)), r'model\.head\.in_channels = 9: what comes there has 8 channels'),
+        (dict(visual=VISUAL, audio=AUDIO, neck=NECK, head=head(8)), r'head\.in_channels = 8: .* has 13'),
+        (
+            dict(visual=VISUAL, audio=AUDIO, neck={**NECK, 'audio_channels': 4}, head=head(12)),
+            r'model\.neck\.audio_channels = 4: what comes there has 5',
+        ),
+        (
+            dict(
+                visual={**VISUAL, 'temporal': dict(type='TemporalConvNet', in_channels=5, channels=[8])}, head=head(8)
+            ),
+            r'temporal\.in_channels=5; a frame has 6',
+        ),
     ],
 )
 def test_parts_that_do_not_fit(parts, text):

@@ -24,7 +24,7 @@ class AffectEstimator(BaseModel):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if there is no stream, or a neck is missing or left over.
+        ConfigError: if there is no stream, a neck is missing or left over, or two parts differ in width.
     """
 
     def __init__(
@@ -48,6 +48,20 @@ class AffectEstimator(BaseModel):
         self.audio = MODELS.build(audio) if audio else None
         self.neck = MODELS.build(neck) if neck else None
         self.head = MODELS.build(head)
+        self._check_widths()
+
+    def _check_widths(self) -> None:
+        given = {}
+        for modality in ('audio', 'visual'):
+            stream = getattr(self, modality)
+            if stream is not None and self.neck is not None:
+                given[f'neck.{modality}_channels'] = (self.neck, f'{modality}_channels', stream.out_channels)
+        last = self.neck or self.visual or self.audio
+        given['head.in_channels'] = (self.head, 'in_channels', last.out_channels)
+        for path, (part, name, width) in given.items():
+            # Parts of others need not say what they expect.
+            if getattr(part, name, width) != width:
+                raise ConfigError(f'model.{path} = {getattr(part, name)}: what comes there has {width} channels')
 
     def extract_feat(self, inputs: dict[str, Tensor]) -> Tensor:
         """Fused features ``(B, L, d)`` of a preprocessed batch."""

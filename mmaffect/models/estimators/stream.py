@@ -20,7 +20,7 @@ class Stream(BaseModule):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: unless one of ``backbone`` and ``in_channels`` is given.
+        ConfigError: unless one of ``backbone`` and ``in_channels`` is given, or if ``temporal`` expects another width.
     """
 
     def __init__(
@@ -37,6 +37,10 @@ class Stream(BaseModule):
         self.backbone = _channels_last(MODELS.build(backbone)) if backbone else None
         self.in_channels = self.backbone.out_channels if backbone else in_channels
         self.temporal = MODELS.build(temporal) if temporal else nn.Identity()
+        if (expected := getattr(self.temporal, 'in_channels', self.in_channels)) != self.in_channels:
+            raise ConfigError(
+                f'{type(self).__name__}: temporal.in_channels={expected}; a frame has {self.in_channels} channels there'
+            )
         self.out_channels = self.temporal.out_channels if temporal else self.in_channels
         self.norm = nn.BatchNorm1d(self.out_channels) if batch_norm else nn.Identity()
 

@@ -45,6 +45,7 @@ class AffectHead(BaseModule):
             raise ConfigError(f'AffectHead: targets={tuple(targets)}; expected one or both of {AFFECT}')
         if batch_norm and hidden is None:
             raise ConfigError('AffectHead: batch_norm=True, hidden=None; BatchNorm1d follows the hidden layer')
+        self.in_channels = in_channels
         self.targets = tuple(targets)
         self.tanh = tanh
         self.dropout = nn.Dropout(dropout)

@@ -70,6 +70,7 @@ class TemporalConvNet(BaseModule):
         super().__init__(init_cfg)
         if not channels:
             raise ConfigError('channels is empty; TemporalConvNet needs at least one level')
+        self.in_channels = in_channels
         self.out_channels = channels[-1]
         self.receptive_field = 1 + 2 * (kernel_size - 1) * (2 ** len(channels) - 1)
         widths = [in_channels, *channels]

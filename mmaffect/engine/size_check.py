@@ -1,0 +1,80 @@
+"""Checks that the model and the data of a config fit each other, before anything is built."""
+
+import inspect
+from collections.abc import Mapping
+
+from mmengine.config import Config
+
+from ..datasets.affect_dataset import MODALITIES, AffectDataset
+from ..errors import ConfigError
+from ..media.log_mel import get_front_end
+from ..models.preprocessors import AffectDataPreprocessor
+from ..registry import TRANSFORMS
+
+DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def check_sizes(cfg: Config) -> None:
+    """Compare what a model expects with what the datasets of a config give.
+
+    Args:
+        cfg: the config of a Runner; other models and datasets than this package's are left alone.
+
+    Raises:
+        ConfigError: for a modality that is not read, a backbone beside cached features or neither, or windows, patches
+            or crops of another size, with both paths in the config.
+    """
+    model = cfg.get('model') or {}
+    if model.get('type') != 'AffectEstimator':
+        return
+    for name in DATALOADERS:
+        dataset = (cfg.get(name) or {}).get('dataset') or {}
+        if dataset.get('type') == 'AffectDataset':
+            _check_modalities(model, dataset, f'{name}.dataset')
+            _check_lengths(model, dataset, f'{name}.dataset')
+
+
+def _check_modalities(model: Mapping, dataset: Mapping, path: str) -> None:
+    features = dataset.get('features') or {}
+    for modality in MODALITIES:
+        stream = model.get(modality)
+        if stream is None:
+            continue
+        modalities = _value(dataset, AffectDataset, 'modalities')
+        if modality not in modalities:
+            raise ConfigError(f'{path}.modalities = {list(modalities)}: model.{modality} needs {modality!r}')
+        if (stream.get('backbone') is None) != (modality in features):
+            raise ConfigError(
+                f'{path}.features = {dict(features)}, model.{modality}.backbone = {stream.get("backbone")}: '
+                'a stream needs either a backbone or cached features'
+            )
+
+
+def _check_lengths(model: Mapping, dataset: Mapping, path: str) -> None:
+    preprocessor = model.get('data_preprocessor') or {}
+    features = dataset.get('features') or {}
+    window, seq_len = _value(dataset, AffectDataset, 'window'), (model.get('neck') or {}).get('seq_len')
+    if seq_len not in (None, window):
+        raise ConfigError(f'{path}.window = {window}, model.neck.seq_len = {seq_len}: expected the same')
+    if model.get('audio') and 'audio' not in features and not dataset.get('waveform'):
+        front_end = get_front_end(_value(dataset, AffectDataset, 'front_end'))
+        rows = dataset.get('patch_rows') or front_end.patch_rows
+        expected = _value(preprocessor, AffectDataPreprocessor, 'patch_rows')
+        if rows != expected:
+            raise ConfigError(
+                f'{path}.patch_rows = {rows}, model.data_preprocessor.patch_rows = {expected}: expected the same'
+            )
+    if model.get('visual') and 'visual' not in features:
+        side = _value(preprocessor, AffectDataPreprocessor, 'crop_size')
+        for i, step in enumerate(dataset.get('pipeline', ())):
+            if 'FaceCrop' not in str(step.get('type')):
+                continue
+            size = _value(step, TRANSFORMS.get(step['type']), 'size')
+            if size != side:
+                raise ConfigError(
+                    f'{path}.pipeline.{i}.size = {size}, model.data_preprocessor.crop_size = {side}: expected the same'
+                )
+
+
+def _value(node: Mapping, kind: type, name: str) -> object:
+    return node.get(name, inspect.signature(kind).parameters[name].default)
