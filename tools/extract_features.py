@@ -16,7 +16,11 @@ def parse_args() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of a model with backbones')
-    parser.add_argument('checkpoint', nargs='?', help='its checkpoint; without, the weights that the config names')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='its checkpoint, or converted weights of its backbones; without, the weights that the config names',
+    )
     parser.add_argument('corpus', help='folder of the prepared corpus')
     parser.add_argument('--name', required=True, help='of the features: CORPUS/features/NAME/{visual,audio}')
     parser.add_argument('--batch-size', type=int, default=4, help='windows at once (default %(default)s)')
@@ -40,14 +44,16 @@ def main() -> None:
     from mmengine.runner import set_random_seed
 
     from mmaffect.compat import keep_freed_memory
-    from mmaffect.engine.checkpoint import load_weights
-    from mmaffect.engine.extraction import extract_features
-    from mmaffect.engine.running import load_config
+    from mmaffect.datasets import Corpus
+    from mmaffect.engine.extraction import extract_features, load_backbones, settings_digest
+    from mmaffect.engine.running import build_model, init_weights, load_config
     from mmaffect.errors import ConfigError
-    from mmaffect.registry import MODELS
     from mmaffect.utils.files import sha256
 
     cfg = load_config(args.config, options=args.cfg_options, data_root=args.corpus)
+    if cfg.get('val_dataloader') is None:
+        raise ConfigError(f'{args.config}: has no val_dataloader; its dataset says how frames are read')
+    Corpus(args.corpus)
     try:
         device = torch.device(args.device or get_device())
         torch.empty(0, device=device)
@@ -56,15 +62,15 @@ def main() -> None:
     if device.type == 'cpu':
         keep_freed_memory()
     # Weights that the config does not name are drawn.
-    set_random_seed(cfg.randomness.seed)
-    model = MODELS.build(cfg.model)
-    source = {'config': Path(args.config).stem, 'checkpoint': None}
+    set_random_seed(cfg.get('randomness', {}).get('seed', 0))
+    model = build_model(cfg)
+    source = {'config': Path(args.config).stem, 'checkpoint': None, 'settings': settings_digest(cfg, args.amp)}
     if args.checkpoint:
-        load_weights(model, args.checkpoint)
+        load_backbones(model, args.checkpoint)
         source['checkpoint'] = sha256(args.checkpoint)
     else:
         print('no checkpoint: the backbones have the weights that the config gives them')
-        model.init_weights()
+        init_weights(model)
     folders = extract_features(
         model.to(device),
         cfg.val_dataloader.dataset,

@@ -36,6 +36,8 @@ class AffectDataset(BaseDataset):
         window: frames of a window, L.
         hop: frames of a window between two windows.
         stride: frames of the trial from one frame of a window to the next (RJCA: 32).
+        random_phase: with a stride, an epoch has one of the ``stride`` windows that begin next to each other, drawn
+            anew each time; else it has them all, so that every frame is in a window.
         modalities: what is read, ``'audio'``, ``'visual'`` or both.
         front_end: audio front end that the corpus must have, ``'paper'`` or ``'vggish'``.
         align: where the audio patch of a frame lies: ``'centre'``, ``'ahead'`` (released code) or ``'causal'``.
@@ -68,6 +70,7 @@ class AffectDataset(BaseDataset):
         window: int = 300,
         hop: int = 200,
         stride: int = 1,
+        random_phase: bool = False,
         modalities: Sequence[Modality] = MODALITIES,
         front_end: str = 'paper',
         align: Align = 'centre',
@@ -84,11 +87,18 @@ class AffectDataset(BaseDataset):
     ) -> None:
         if split not in SPLITS:
             raise ConfigError(f'split={split!r}; expected one of {SPLITS}')
+        for name, value in (
+            ('window', window),
+            ('hop', hop),
+            ('stride', stride),
+            ('clip_frames', clip_frames),
+            ('clip_dilation', clip_dilation),
+            ('patch_rows', patch_rows),
+        ):
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ConfigError(f'{name}={value!r}; expected an integer of at least 1')
         window_starts(1, window, hop, stride)
         split_folds((), (), fold)
-        for name, value in (('clip_frames', clip_frames), ('clip_dilation', clip_dilation), ('patch_rows', patch_rows)):
-            if value is not None and value < 1:
-                raise ConfigError(f'{name}={value}; expected at least 1')
         for name, value in (('modalities', modalities), ('features', features or {})):
             if unknown := [one for one in value if one not in MODALITIES]:
                 raise ConfigError(f'{name}: {unknown[0]!r}; expected {" or ".join(map(repr, MODALITIES))}')
@@ -101,6 +111,7 @@ class AffectDataset(BaseDataset):
         self.window = window
         self.hop = hop
         self.stride = stride
+        self.random_phase = random_phase
         self.modalities = tuple(modalities)
         self.front_end = front_end
         self.align = align
@@ -152,8 +163,12 @@ class AffectDataset(BaseDataset):
         return [
             {'trial': trial, 'start': start}
             for trial in trials
-            for start in window_starts(corpus.info(trial).num_frames, self.window, self.hop, self.stride)
+            for start in self._starts(corpus.info(trial).num_frames)
         ]
+
+    def _starts(self, num_frames: int) -> list[int]:
+        starts = window_starts(num_frames, self.window, self.hop, self.stride)
+        return [start for start in starts if start % self.stride == 0] if self.random_phase else starts
 
     def _check_audio(self, corpus: Corpus) -> None:
         if self.waveform:
@@ -174,9 +189,12 @@ class AffectDataset(BaseDataset):
             self.full_init()
         index, seed = index if isinstance(index, SeededIndex) else (index, (0, 0, index))
         window = self.get_data_info(index)
-        results = self.cut(window['trial'], window['start'])
-        results['rng'] = np.random.default_rng(seed)
-        return self.pipeline(results)
+        rng = np.random.default_rng(seed)
+        start = window['start']
+        if self.random_phase:
+            frames = self.corpus.info(window['trial']).num_frames
+            start += int(rng.integers(min(self.stride, frames - start)))
+        return self.pipeline({**self.cut(window['trial'], start), 'rng': rng})
 
     def cut(self, trial: str, start: int) -> dict:
         """Cut a window out of the corpus.
@@ -201,9 +219,10 @@ class AffectDataset(BaseDataset):
             'trial': trial,
             'start': start,
             'stride': self.stride,
+            # Copies, since torch takes no views into records.
             'timestamps': source.timestamps[real].copy(),
-            'affect': np.ascontiguousarray(source.targets[real]),
-            'valid': np.ascontiguousarray(source.valid[real]),
+            'affect': source.targets[real].copy(),
+            'valid': source.valid[real].copy(),
         }
         if 'visual' in self.modalities:
             window |= self._cut_visual(source, frames, len(window['valid']))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import os
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from ..datasets.corpus import Corpus
 from ..datasets.features import INDEX, corpus_folder
 from ..errors import ConfigError
 from ..utils.files import write_text
@@ -17,7 +18,12 @@ from .running import build_runner, data_loaders, load_config, prepare_resume
 
 
 def train_once(
-    config: str, seed: int, work_dir: str, data_root: str | None, options: Mapping[str, object] | None
+    config: str,
+    seed: int,
+    work_dir: str,
+    data_root: str | None = None,
+    features: str | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> dict:
     """Train a config with a seed and keep what its validation said; a finished run of the same config is not repeated.
 
@@ -28,6 +34,7 @@ def train_once(
         seed: of the run.
         work_dir: folder of its logs and checkpoints, and of ``result.json``.
         data_root: corpus, instead of the config's.
+        features: cached features in the place of the backbones.
         options: ``--cfg-options``.
 
     Returns:
@@ -37,9 +44,10 @@ def train_once(
     Raises:
         MMAffectError: as :func:`mmaffect.engine.running.build_runner`.
     """
-    cfg = load_config(config, options=options, data_root=data_root, work_dir=work_dir)
-    if cfg.val_dataloader is None:
+    cfg = load_config(config, options=options, data_root=data_root, work_dir=work_dir, features=features)
+    if cfg.get('val_dataloader') is None:
         raise ConfigError(f'{config}: has no validation to compare')
+    Corpus(cfg.val_dataloader.dataset.data_root)
     cfg.randomness.seed = seed
     # What the folder was trained with; a checkpoint of another config or corpus must not be continued.
     digest = hashlib.sha256('\n'.join([cfg.pretty_text, *_indexes(cfg)]).encode()).hexdigest()
@@ -87,12 +95,17 @@ def train_once(
 
 def _indexes(cfg: Config) -> list[str]:
     """Texts that change with the data of a config: the indexes of its corpus and of its features."""
-    paths = []
+    found = []
     for loader in data_loaders(cfg, ('train_dataloader', 'val_dataloader')):
         root = loader.dataset.data_root
-        features = (loader.dataset.get('features') or {}).values()
-        paths += [Path(root, 'corpus.json'), *(corpus_folder(root, 'features', name) / INDEX for name in features)]
-    return [path.read_text(encoding='utf-8') for path in paths if path.is_file()]
+        found.append(Path(root, 'corpus.json').read_text(encoding='utf-8'))
+        for name in (loader.dataset.get('features') or {}).values():
+            folder = corpus_folder(root, 'features', name)
+            if (folder / INDEX).is_file():
+                found.append((folder / INDEX).read_text(encoding='utf-8'))
+            else:  # of others
+                found += [f'{path} {path.stat()[6:9]}' for path in sorted(folder.glob('*.npy'))]
+    return found
 
 
 def summarise(runs: Sequence[dict]) -> dict[str, tuple[float, float]]:
@@ -108,7 +121,8 @@ def summarise(runs: Sequence[dict]) -> dict[str, tuple[float, float]]:
     values: dict[str, list[float]] = {}
     for run in runs:
         history = run['history']
-        best = int(np.nanargmax(history['CCC/mean']))
+        means = np.array(history['CCC/mean'])
+        best = -1 if np.isnan(means).all() else int(np.nanargmax(means))
         for key, numbers in history.items():
             if key.startswith('CCC/'):
                 values.setdefault(f'best/{key}', []).append(numbers[best])
@@ -119,11 +133,28 @@ def summarise(runs: Sequence[dict]) -> dict[str, tuple[float, float]]:
     }
 
 
-def config_name(path: str) -> str:
-    """Name of a config in tables and folders.
+def comparison_table(runs: Mapping[str, Sequence[dict]]) -> str:
+    """Markdown table, one row a config.
 
-    Examples:
-        >>> config_name('configs/comparison/rjca_demo.py')
-        'rjca_demo'
+    Args:
+        runs: by name of the config, as :func:`train_once` returns them; configs may predict different targets.
     """
-    return os.path.splitext(os.path.basename(path))[0]
+    rows = {name: summarise(found) for name, found in runs.items()}
+    targets = list(dict.fromkeys(key[9:] for row in rows.values() for key in row if key.startswith('best/CCC/')))
+    lines = [
+        f'| config | {" | ".join(targets)} | mean after the last epoch | runs | parameters | seconds an epoch |',
+        f'|---|{"---|" * (len(targets) + 4)}',
+    ]
+    for name, found in runs.items():
+        cells = [_spread(rows[name].get(f'best/CCC/{target}')) for target in targets]
+        cells += [_spread(rows[name]['last/CCC/mean']), str(len(found)), f'{found[0]["parameters"]:,}']
+        seconds = sum(run['seconds'] for run in found) / len(found)
+        lines.append(f'| {name} | {" | ".join(cells)} | {seconds:.2f} |')
+    return '\n'.join(lines)
+
+
+def _spread(value: tuple[float, float] | None) -> str:
+    """``0.512 ± 0.013``, without the second of a single run."""
+    if value is None:
+        return '–'
+    return f'{value[0]:.3f}' if math.isnan(value[1]) else f'{value[0]:.3f} ± {value[1]:.3f}'

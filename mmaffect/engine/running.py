@@ -1,12 +1,17 @@
 """From a config file to a Runner: what tools/train.py and tools/test.py share."""
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, find_latest_checkpoint
+from torch import nn
 
 from ..compat import (
     allow_runner_checkpoints,
@@ -20,6 +25,7 @@ from ..datasets.affect_dataset import MODALITIES
 from ..datasets.corpus import Corpus
 from ..datasets.features import Features, corpus_folder
 from ..errors import ConfigError, MMAffectError
+from ..registry import MODELS
 from ..utils.download import fetch
 from .checkpoint import check_model, read_checkpoint
 from .config_check import check_config, check_options
@@ -55,7 +61,7 @@ def load_config(
         raise ConfigError(f'{path}: no such config file')
     try:
         cfg = Config.fromfile(path)
-    except Exception as error:  # a config is a program, and can fail in any way
+    except (Exception, SystemExit) as error:  # a config is a program, and can fail in any way
         raise ConfigError(f'{path}: {type(error).__name__}: {error}') from None
     import_custom_modules(cfg.get('custom_imports'), cfg.filename)
     check_options(cfg, options)
@@ -78,6 +84,41 @@ def load_config(
 def data_loaders(cfg: Config, names: tuple[str, ...] = DATALOADERS) -> list[ConfigDict]:
     """Data loaders of a config, without those that are None, as for a training without validation."""
     return [cfg[name] for name in names if cfg.get(name) is not None]
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """Build the model of a config, with the weights that its constructors draw.
+
+    Raises:
+        ConfigError: if the config has no model, or a value does not fit its constructor.
+    """
+    if not cfg.get('model'):
+        raise ConfigError(f'{cfg.filename}: has no model')
+    with DefaultScope.overwrite_default_scope('mmaffect'), _named(cfg):
+        return MODELS.build(cfg.model)
+
+
+def init_weights(model: nn.Module) -> None:
+    """Give a model the weights that its ``init_cfg`` name, without MMEngine's list of every parameter in the log."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with DefaultScope.overwrite_default_scope('mmaffect'):
+            model.init_weights()
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _named(cfg: Config) -> Iterator[None]:
+    """Turn what constructors raise for a wrong value into one line with the config's name."""
+    try:
+        yield
+    except (ValueError, TypeError, AssertionError) as error:
+        if isinstance(error, MMAffectError):
+            raise
+        raise ConfigError(f'{cfg.filename}: {error}') from error
 
 
 def use_features(cfg: Config, name: str) -> None:
@@ -137,6 +178,9 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
     """
     allow_runner_checkpoints()
     use_safe_loading()
+    for key in ('model', *loaders[:1]):
+        if not cfg.get(key):
+            raise ConfigError(f'{cfg.filename}: has no {key}')
     for root in {loader.dataset.data_root for loader in data_loaders(cfg, loaders)}:
         Corpus(root)
     state = read_checkpoint(fetch(cfg.load_from))['state_dict'] if cfg.get('load_from') else None
@@ -146,16 +190,12 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
             init_cpu_process_group(cfg.launcher)
             cfg.model_wrapper_cfg = cpu_model_wrapper()
     os.environ.setdefault('LOCAL_RANK', '0')
-    try:
+    with _named(cfg):
         runner = Runner.from_cfg(cfg)
         if 'train_dataloader' in loaders:
             # Runner.train() would build them, and takes them over when they are there.
             runner.train_loop, runner.val_loop  # noqa: B018
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    except (ValueError, TypeError, AssertionError) as error:
-        if isinstance(error, MMAffectError):
-            raise
-        raise ConfigError(f'{cfg.filename}: {error}') from error
     if state is not None:
         # The Runner itself loads it when it runs, after the model has initialised its weights, and lists every name.
         model = getattr(runner.model, 'module', runner.model)

@@ -1,6 +1,7 @@
 """How command-line tools end: what a user can cause is one line on stderr and a status that is not 0."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -54,4 +55,6 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f'{error.filename}: ' if error.filename is not None else ''
         return f'{where}{error.strerror}'
-    return ' '.join(str(error).split()) or type(error).__name__
+    # PyTorch repeats an error of a DataLoader's worker with its whole traceback.
+    text = re.split(r'(?m)^[\w.]+Error: ', str(error))[-1] if 'Original Traceback' in str(error) else str(error)
+    return ' '.join(text.split()) or type(error).__name__

@@ -1,6 +1,7 @@
 """Picture of a comparison of models."""
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from pathlib import Path
 
 from ..utils.files import replacing
@@ -32,7 +33,7 @@ def draw_comparison(
     panels = picture.subplots(1, len(figures), sharey=True, squeeze=False)[0]
     places = range(len(names))
     for panel, figure, colour in zip(panels, figures, ('#0072b2', '#d55e00', '0.35'), strict=False):
-        means, deviations = zip(*(rows[name][figure] for name in names), strict=True)
+        means, deviations = zip(*(rows[name].get(figure, (nan, nan)) for name in names), strict=True)
         panel.errorbar(means, places, xerr=deviations, fmt='o', color=colour, markersize=5, capsize=3, linewidth=1.2)
         panel.set_title(figure.rpartition('/')[2], fontsize=10)
         panel.grid(axis='x', color='0.9')

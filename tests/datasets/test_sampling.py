@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmaffect.datasets import Corpus, collate_windows
+from mmaffect.datasets.sampler import SeededIndex
 from mmaffect.datasets.windows import window_starts
 from mmaffect.evaluation.functional import merge_windows
 from mmaffect.registry import DATASETS, MODELS
@@ -153,6 +154,8 @@ def test_audio_fill_and_depth(root):
     [
         (dict(stride=0), 'stride=0'),
         (dict(clip_frames=0), 'clip_frames=0'),
+        (dict(window=300.5), r'window=300\.5; expected an integer'),
+        (dict(window='a'), "window='a'"),
         (dict(modalities=['text']), "modalities: 'text'"),
         (dict(modalities=[]), 'modalities is empty'),
         (dict(features={'audio': 'a'}, modalities=['visual']), "features of 'audio'"),
@@ -173,3 +176,34 @@ def test_a_corpus_without_waveforms(tmp_path):
 def test_pipeline_without_a_crop(root):
     with pytest.raises(ValueError, match='needs RandomFaceCrop or CenterFaceCrop'):
         build(root, pipeline=[dict(type='PackAffectInputs')])[0]
+
+
+def test_random_phase(root):
+    dataset = build(root, split='train', stride=5, random_phase=True, modalities=['visual'])
+    every = build(root, split='train', stride=5, modalities=['visual'])
+    assert len(dataset) * 3 < len(every)
+    seen = set()
+    for epoch in range(30):
+        for i in range(len(dataset)):
+            sample = dataset[SeededIndex(i, (7, epoch, i))]['data_samples']
+            again = dataset[SeededIndex(i, (7, epoch, i))]['data_samples']
+            assert sample.start == again.start
+            assert len(sample.valid) >= 1
+            seen |= {(sample.trial, sample.start + 5 * k) for k in range(len(sample.valid))}
+    corpus = Corpus(root)
+    assert seen == {(trial, f) for trial in corpus.split('train') for f in range(corpus.info(trial).num_frames)}
+
+
+@pytest.mark.parametrize('stride', [1, 3])
+@pytest.mark.parametrize('frames', [1, 2, 4])
+def test_trials_of_hardly_any_frames(tmp_path, frames, stride):
+    root = write_corpus(tmp_path, [('a', 'train', frames, True), ('b', 'val', frames, True)], waveform_rate=RATE)
+    for arguments in (dict(), dict(waveform=True), dict(clip_frames=2, clip_dilation=3)):
+        dataset = build(root, split='train', stride=stride, **arguments)
+        items = [dataset[i] for i in range(len(dataset))]
+        frames_seen = [
+            item['data_samples'].start + stride * k for item in items for k in range(len(item['data_samples'].valid))
+        ]
+        assert sorted(frames_seen) == list(range(frames))
+        inputs = MODELS.build(dict(type='AffectDataPreprocessor'))(collate_windows(items))['inputs']
+        assert len(inputs['visual']) == len(items)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmaffect.datasets import collate_windows
-from mmaffect.engine.extraction import extract_features
+from mmaffect.datasets import Corpus, collate_windows
+from mmaffect.engine.extraction import extract_features, load_backbones, settings_digest
+from mmaffect.engine.running import load_config
 from mmaffect.registry import DATASETS, MODELS
 from tests.corpora import TRIALS, write_corpus
 
@@ -109,6 +110,70 @@ def test_a_killed_run_goes_on(corpus):
     assert all(path.read_bytes() == before[path][1] for path in paths)
     with pytest.raises(ValueError, match="config = 'x', not 'y'"):
         extract_features(model, windows(corpus), 'ours', {'config': 'y'})
+
+
+def test_every_frame_is_extracted_whatever_the_config_reads(corpus):
+    torch.manual_seed(0)
+    model = estimator(dict(backbone=VISUAL), dict(backbone=AUDIO))
+    few = windows(corpus, indices=2, split='train', fold=3, stride=2, random_phase=True, window=L)
+    folders = extract_features(model, few, 'few', {}, workers=2)
+    whole = extract_features(model, windows(corpus), 'whole', {})
+    for one, other in zip(folders, whole, strict=True):
+        for trial, *_ in TRIALS:
+            assert np.allclose(np.load(one / f'{trial}.npy'), np.load(other / f'{trial}.npy'), atol=1e-6)
+
+
+def test_log_mel_is_normalised_by_the_corpus_or_as_the_training_was(corpus, tmp_path):
+    def build():
+        torch.manual_seed(0)
+        return MODELS.build(
+            dict(
+                type='AffectEstimator',
+                audio=dict(type='Stream', backbone=AUDIO),
+                head=dict(type='AffectHead', in_channels=5),
+            )
+        )
+
+    model, index = build(), Corpus(corpus)
+    state = {key: value for key, value in model.state_dict().items() if '.backbone.' in key}
+    torch.save({'state_dict': state}, tmp_path / 'backbone.pth')
+    load_backbones(model, tmp_path / 'backbone.pth')
+    extract_features(model, windows(corpus), 'own', {})
+    assert model.data_preprocessor.audio_mean.item() == pytest.approx(index.audio_mean)
+
+    model.data_preprocessor.set_audio_statistics(-3.0, 7.0)
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'whole.pth')
+    trained = build()
+    load_backbones(trained, tmp_path / 'whole.pth')
+    extract_features(trained, windows(corpus), 'trained', {})
+    assert (trained.data_preprocessor.audio_mean.item(), trained.data_preprocessor.audio_std.item()) == (-3.0, 7.0)
+    assert not np.allclose(
+        np.load(corpus / 'features/own/audio/d1.npy'), np.load(corpus / 'features/trained/audio/d1.npy')
+    )
+
+
+def test_a_checkpoint_without_a_backbone(tmp_path):
+    whole = estimator(dict(backbone=VISUAL), dict(backbone=AUDIO))
+    state = {key: value for key, value in whole.state_dict().items() if key.startswith('visual.')}
+    torch.save({'state_dict': state}, tmp_path / 'visual.pth')
+    with pytest.raises(ValueError, match=r'weights of the backbones are not in it \(audio\.backbone\.'):
+        load_backbones(whole, tmp_path / 'visual.pth')
+
+
+def test_settings_that_change_features(corpus):
+    def digest(amp=False, **options):
+        options = {key.replace('__', '.'): value for key, value in options.items()}
+        path = Path(__file__).parents[2] / 'configs/grjca_demo.py'
+        return settings_digest(load_config(path, options=options, data_root=str(corpus)), amp)
+
+    assert digest() == digest(val_dataloader__dataset__hop=7) == digest(val_dataloader__dataset__fold=2)
+    others = [
+        digest(True),
+        digest(val_dataloader__dataset__align='ahead'),
+        digest(model__visual__backbone__dropout=0.9),
+        digest(model__data_preprocessor__face_mean=1.0),
+    ]
+    assert len({digest(), *others}) == 5
 
 
 def test_features_have_no_features(corpus):

@@ -4,7 +4,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
+from mmaffect.errors import CorpusError
+from mmaffect.utils.cli import one_line
 from mmaffect.utils.files import replacing, sha256, write_array, write_text
 
 
@@ -53,3 +56,17 @@ def test_our_own_defects_keep_their_traceback():
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 1
     assert 'KeyError' in done.stderr
+
+
+def test_an_error_of_a_worker_is_one_line_without_its_traceback():
+    class Broken(torch.utils.data.Dataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            raise CorpusError('features/a.npy: has values that are not finite')
+
+    with pytest.raises(CorpusError) as caught:
+        list(torch.utils.data.DataLoader(Broken(), num_workers=1))
+    assert 'Traceback' in str(caught.value)
+    assert one_line(caught.value) == 'features/a.npy: has values that are not finite'
