@@ -1,4 +1,4 @@
-# Sound alone on the synthetic demo corpus; tools/compare_demo.sh takes its features.
+# Sound alone on the synthetic demo corpus; tools/compare_demo.sh extracts features with it.
 from mmengine.config import read_base
 
 with read_base():

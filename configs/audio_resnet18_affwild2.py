@@ -3,9 +3,7 @@ from mmengine.config import read_base
 
 with read_base():
     from ._base_.affwild2_112 import *
-    from ._base_.default_runtime import *
     from ._base_.kuhnke import *
-    from ._base_.schedule_100e import *
 
 model = dict(
     type='AffectEstimator',

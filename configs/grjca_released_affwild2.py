@@ -1,6 +1,7 @@
 # GRJCA on Aff-Wild2 as its authors released it: one 3-way gate over the input and both iterations, query projection,
 # biases, dropout 0.6, weight decay 1e-3, BatchNorm in the head, VGGish's own log-mel that begins at the frame; one
-# model a target. Corpus: prepare_affwild2.py --audio vggish. Not here: switches of the released training loop.
+# model a target. Corpus: prepare_affwild2.py --audio vggish. The training loop is the paper's, without the gradual
+# release, saw-tooth warm-up and return to the best weights of the released one.
 from mmengine.config import read_base
 
 with read_base():

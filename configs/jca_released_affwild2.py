@@ -1,5 +1,6 @@
-# Joint cross-attention on Aff-Wild2 as its authors released it: a low-rank map in the place of the paper's W_c, and a
-# head that uses both attended modalities (as released, its shapes do not fit).
+# Joint cross-attention on Aff-Wild2 with the fusion that its authors released: a low-rank map in the place of the
+# paper's W_c. The head uses both attended modalities (as released, its shapes do not fit); it and the schedule are
+# those of jca_affwild2.py.
 from mmengine.config import read_base
 
 with read_base():

@@ -1,4 +1,5 @@
-# RJCA on Aff-Wild2 with the three LSTM stages of its released code: on either stream, and on the attended features.
+# RJCA on Aff-Wild2 with the three LSTM stages of its released code: on either stream, and on the attended features; all
+# else as in rjca_affwild2.py.
 from mmengine.config import read_base
 
 with read_base():

@@ -1,4 +1,4 @@
-# Faces alone on the synthetic demo corpus; tools/compare_demo.sh takes its features.
+# Faces alone on the synthetic demo corpus; tools/compare_demo.sh extracts features with it.
 from mmengine.config import read_base
 
 with read_base():

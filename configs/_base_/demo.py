@@ -36,6 +36,7 @@ val_dataloader['dataset'].update(data_root='data/demo', window=100, hop=50)
 test_dataloader = val_dataloader
 
 optim_wrapper['optimizer'].update(lr=1e-3)
+auto_scale_lr.update(base_batch_size=8)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min=1e-5, by_epoch=True, begin=1, end=12, convert_to_iter_based=True),

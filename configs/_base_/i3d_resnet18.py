@@ -1,5 +1,7 @@
 # The streams of JCA and RJCA: I3D-TCN on clips of 8 faces over 32 frames, ResNet-18 on a second of log-mel.
-# I3D keeps every time step; its TCN runs within a clip, and the highest value over time is the clip's.
+# I3D keeps every time step; its TCN runs within a clip, and the highest value over time is the clip's. Before a trial's
+# beginning a clip is black. The authors' backbones are pretrained (Kinetics; Kuhnke's ResNet-18) and frozen: see
+# ir50_vggish.py for how a config says so, tools/extract_features.py for frozen ones.
 clips = dict(clip_frames=8, clip_dilation=4, align='causal')
 visual_stream = dict(
     type='Stream',

@@ -1,4 +1,9 @@
 # The streams of the paper: IR-50 + TCN on 40x40 faces, VGGish + TCN on log-mel patches (BatchNorm: released code).
+# The paper's backbones are pretrained (MS-Celeb-1M, then FER+; AudioSet), these begin at random until a config says
+#     visual_stream['backbone'].update(
+#         init_cfg=dict(type='Pretrained', checkpoint='checkpoints/ir50.pth', prefix='visual.backbone.')
+#     )
+# and the same for audio_stream; tools/model_converters makes such files of those that others published.
 visual_stream = dict(
     type='Stream',
     backbone=dict(type='IResNet', depth=50),

@@ -1,4 +1,5 @@
 # The streams of Kuhnke et al.: R(2+1)D-18 on 8 faces, 6 frames apart; ResNet-18 on 10 s of log-mel around the frame.
+# Theirs is pretrained on Kinetics; tools/model_converters has both that and their own model.
 clips = dict(clip_frames=8, clip_dilation=6, patch_rows=1001)
 visual_stream = dict(type='Stream', backbone=dict(type='R2Plus1D', depth=18, in_channels=3))
 audio_stream = dict(type='Stream', backbone=dict(type='AudioResNet', depth=18))

@@ -1,4 +1,4 @@
-# Sound alone.
+# Sound alone: VGGish + TCN.
 from mmengine.config import read_base
 
 with read_base():

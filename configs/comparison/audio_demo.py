@@ -1,4 +1,4 @@
-# Sound alone.
+# Sound alone: cached features + TCN.
 from mmengine.config import read_base
 
 with read_base():

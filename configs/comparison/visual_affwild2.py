@@ -1,4 +1,4 @@
-# Faces alone.
+# Faces alone: IR-50 + TCN.
 from mmengine.config import read_base
 
 with read_base():

@@ -1,4 +1,4 @@
-# Faces alone.
+# Faces alone: cached features + TCN.
 from mmengine.config import read_base
 
 with read_base():
