@@ -49,7 +49,8 @@ class AffectDataset(BaseDataset):
         waveform: read the waveform (of a corpus that was prepared with it) in the place of log-mel patches.
         waveform_margin: seconds of waveform before the first and after the last frame of a window.
         features: by modality, cached features to read instead: a name under ``<data_root>/features``, or the full path
-            of a folder with one ``(T, d)`` array a trial.
+            of a folder with one ``(T, d)`` array a trial. Other keys, such as ``'text'``, are read beside them, for the
+            further streams of a model.
         pipeline: transforms.
         indices: only the first so many windows, or those of these numbers, to try something out.
         lazy_init: read the corpus' index on first use only.
@@ -80,7 +81,7 @@ class AffectDataset(BaseDataset):
         masks: str | None = None,
         waveform: bool = False,
         waveform_margin: float = 0.5,
-        features: Mapping[Modality, str] | None = None,
+        features: Mapping[str, str] | None = None,
         pipeline: Sequence[dict | Callable] = (),
         indices: int | Sequence[int] | None = None,
         lazy_init: bool = False,
@@ -99,11 +100,13 @@ class AffectDataset(BaseDataset):
                 raise ConfigError(f'{name}={value!r}; expected an integer of at least 1')
         window_starts(1, window, hop, stride)
         split_folds((), (), fold)
-        for name, value in (('modalities', modalities), ('features', features or {})):
-            if unknown := [one for one in value if one not in MODALITIES]:
-                raise ConfigError(f'{name}: {unknown[0]!r}; expected {" or ".join(map(repr, MODALITIES))}')
-        if missing := [one for one in features or {} if one not in modalities]:
-            raise ConfigError(f'features of {missing[0]!r}, modalities={tuple(modalities)}; expected it among them')
+        if unknown := [one for one in modalities if one not in MODALITIES]:
+            raise ConfigError(f'modalities: {unknown[0]!r}; expected {" or ".join(map(repr, MODALITIES))}')
+        for one in features or {}:
+            if one in MODALITIES and one not in modalities:
+                raise ConfigError(f'features of {one!r}, modalities={tuple(modalities)}; expected it among them')
+            if not one.isidentifier():
+                raise ConfigError(f'features: {one!r}; expected a name of letters and digits')
         if not modalities:
             raise ConfigError('modalities is empty; expected audio, visual or both')
         self.split = split
@@ -210,7 +213,8 @@ class AffectDataset(BaseDataset):
             - ``visual_mask (L,)`` bool and ``visual_features (L, d)``, or ``faces (F, S, S, 3)`` uint8 (black outside
               the trial) with, for clips, ``clip_index (L, T)`` int64 into them;
             - ``audio_mask (L,)`` bool and ``audio_features (L, d)``, what :func:`cut_patches` or what
-              :func:`cut_waveform` returns.
+              :func:`cut_waveform` returns;
+            - of every further stream ``<name>_mask (L,)`` bool and ``<name>_features (L, d)``.
         """
         source = self.corpus[trial]
         frames = range(start, start + self.window * self.stride, self.stride)
@@ -228,6 +232,10 @@ class AffectDataset(BaseDataset):
             window |= self._cut_visual(source, frames, len(window['valid']))
         if 'audio' in self.modalities:
             window |= self._cut_audio(source, frames, window['timestamps'])
+        for name in self.features:
+            if name not in MODALITIES:
+                window[f'{name}_features'] = self._cut_features(name, source, frames)
+                window[f'{name}_mask'] = np.arange(self.window) < len(window['valid'])
         return window
 
     def _cut_visual(self, source: Trial, frames: range, real: int) -> dict:
@@ -264,5 +272,5 @@ class AffectDataset(BaseDataset):
         mask[: len(times)] = source.info.has_audio & inside
         return {**piece, 'audio_mask': mask}
 
-    def _cut_features(self, modality: Modality, source: Trial, frames: range) -> np.ndarray:
-        return cut_rows(self._features[modality].of(source.info.name, source.info.num_frames), np.array(frames))
+    def _cut_features(self, name: str, source: Trial, frames: range) -> np.ndarray:
+        return cut_rows(self._features[name].of(source.info.name, source.info.num_frames), np.array(frames))

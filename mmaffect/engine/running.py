@@ -140,7 +140,8 @@ def use_features(cfg: Config, name: str) -> None:
         stream.type = 'Stream'
         stream.in_channels = Features(corpus_folder(root, 'features', f'{name}/{modality}')).channels()
     for loader in loaders:
-        loader.dataset.features = {modality: f'{name}/{modality}' for modality in streams}
+        further = {key: value for key, value in (loader.dataset.get('features') or {}).items() if key not in MODALITIES}
+        loader.dataset.features = further | {modality: f'{name}/{modality}' for modality in streams}
 
 
 def use_amp(cfg: Config) -> None:

@@ -49,6 +49,10 @@ def _check_modalities(model: Mapping, dataset: Mapping, path: str) -> None:
                 'a stream needs either a backbone or cached features'
             )
 
+    known = {one for one in MODALITIES if model.get(one) is not None} | set(model.get('further') or {})
+    if set(features) - known or set(model.get('further') or {}) - set(features):
+        raise ConfigError(f'{path}.features = {dict(features)}: the streams of the model are {sorted(known)}')
+
 
 def _check_lengths(model: Mapping, dataset: Mapping, path: str) -> None:
     preprocessor = model.get('data_preprocessor') or {}

@@ -5,10 +5,10 @@ import torch
 from mmaffect.models.losses import CCCLoss, ccc_loss
 
 
-def ccc(p, t):
-    """Lin's coefficient from NumPy's population moments."""
+def ccc(p, t, ddof=0):
+    """Lin's coefficient from NumPy's moments, the population's or with the sample's variances."""
     covariance = np.mean((p - p.mean()) * (t - t.mean()))
-    return 2 * covariance / (np.var(p) + np.var(t) + (p.mean() - t.mean()) ** 2)
+    return 2 * covariance / (np.var(p, ddof=ddof) + np.var(t, ddof=ddof) + (p.mean() - t.mean()) ** 2)
 
 
 @pytest.fixture
@@ -57,6 +57,15 @@ def test_windows_without_frames_do_not_count(windows):
     assert (pred.grad == 0).all()
 
 
+def test_a_window_of_one_frame_does_not_count(windows):
+    pred, target, mask = as_tensors(*windows)
+    one = mask.clone()
+    one[2] = False
+    without = ccc_loss(pred[:2], target[:2], one[:2])
+    one[2, mask[2].nonzero()[0]] = True
+    assert ccc_loss(pred, target, one).item() == pytest.approx(without.item(), abs=1e-12)
+
+
 def test_two_equal_constants_are_finite():
     pred = torch.full((1, 5, 1), 0.2, requires_grad=True)
     loss = CCCLoss()(pred, torch.full((1, 5, 1), 0.2), torch.ones(1, 5, dtype=torch.bool))
@@ -85,12 +94,24 @@ def test_sample_variance_is_that_of_the_released_code():
     truth = torch.randn(2, 16, 1, generator=g, dtype=torch.float64)
     mask = torch.ones(2, 16, dtype=torch.bool)
     assert ccc_loss(truth, truth, mask, sample_variance=True, eps=0.0).item() == pytest.approx(1 / 16)
-    pred = truth + torch.randn(2, 16, 1, generator=g, dtype=torch.float64)
-    x, y = pred[..., 0].numpy(), truth[..., 0].numpy()
-    expected = [
-        2
-        * np.mean((a - a.mean()) * (b - b.mean()))
-        / (np.var(a, ddof=1) + np.var(b, ddof=1) + (a.mean() - b.mean()) ** 2)
-        for a, b in zip(x, y, strict=True)
-    ]
-    assert ccc_loss(pred, truth, mask, sample_variance=True, eps=0.0).item() == pytest.approx(1 - np.mean(expected))
+
+
+def test_sample_variance_of_the_frames_that_count(windows):
+    pred, target, mask = windows
+    found = [ccc(pred[b, mask[b], k], target[b, mask[b], k], ddof=1) for b in range(3) for k in range(2)]
+    loss = ccc_loss(*as_tensors(*windows), sample_variance=True, eps=0.0)
+    assert loss.item() == pytest.approx(1 - np.mean(found), abs=1e-12)
+
+
+@pytest.mark.parametrize('sample_variance', [False, True])
+@pytest.mark.parametrize('reduction', ['window', 'batch'])
+def test_the_module_passes_its_arguments_on(windows, reduction, sample_variance):
+    tensors = as_tensors(*windows)
+    module = CCCLoss(reduction=reduction, sample_variance=sample_variance, loss_weight=0.25)
+    every = {
+        (r, s): ccc_loss(*tensors, reduction=r, sample_variance=s).item()
+        for r in ('window', 'batch')
+        for s in (False, True)
+    }
+    assert len(set(every.values())) == 4
+    assert module(*tensors).item() == pytest.approx(0.25 * every[reduction, sample_variance], abs=1e-12)

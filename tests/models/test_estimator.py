@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from mmaffect.registry import MODELS
 from mmaffect.structures import AffectDataSample
@@ -77,6 +78,31 @@ def test_padding_has_no_influence_on_loss_and_predictions():
     inputs['audio'][1, 5:] = -2.0
     assert torch.allclose(model(inputs, samples, 'loss')['loss_ccc'], loss, atol=1e-6)
     assert torch.allclose(model(inputs, samples, 'predict')[1].pred_affect, before, atol=1e-6)
+
+
+def test_each_modality_has_its_own_mask():
+    neck = dict(type='ConcatFusion', audio_channels=5, visual_channels=8)
+    model = build(visual=VISUAL, audio=AUDIO, neck=neck, head=head(13)).eval()
+    inputs, _ = batch((L, L))
+    inputs['audio_mask'] = inputs['audio_mask'].clone()
+    inputs['audio_mask'][:, :4] = False
+    with torch.no_grad():
+        fused = model.extract_feat(inputs)
+    assert (fused[:, :4, :5] == 0).all()
+    assert (fused[:, :4, 5:] != 0).any()
+    assert (fused[:, 4:, :5] != 0).any()
+
+
+def test_predictions_without_tanh_are_cut():
+    model = build(audio=AUDIO, head=head(5, tanh=False)).eval()
+    nn.init.zeros_(model.head.fc2.weight)
+    inputs, samples = batch()
+    for bias, expected in ((3.0, 1.0), (-1.5, -1.0), (0.9, 0.9)):
+        nn.init.constant_(model.head.fc2.bias, bias)
+        with torch.no_grad():
+            assert model(inputs, mode='tensor')[0, 0].tolist() == pytest.approx([bias, bias])
+            found = model(inputs, samples, 'predict')
+        assert found[0].pred_affect[0].tolist() == pytest.approx([expected, expected])
 
 
 def test_one_target_learns_its_own_column():

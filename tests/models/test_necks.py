@@ -1,28 +1,21 @@
-"""Necks against a NumPy evaluation of the paper's equations that shares no code with them."""
+"""GRJCA, RJCA and concatenation against a NumPy evaluation of the paper's equations, and what holds for every neck."""
+
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
+from mmaffect.errors import ConfigError
+from mmaffect.models import RJCA
 from mmaffect.registry import MODELS
+from tests.models.neck_reference import D_A, D_V, L, batch, build, check, masks, relu, residual_lstm, softmax
 
-L, D_A, D_V = 7, 4, 6
-
-
-def relu(x):
-    return np.where(x > 0, x, 0)
+NAMES = ['ConcatFusion', 'CrossAttention', 'GRJCA', 'LFAN', 'LowRankJCA', 'MultiheadLFAN', 'RJCA', 'ReleasedGRJCA']
 
 
-def softmax(x):
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def recursion(X_a, X_v, weights, num_iters, normalize):
+def recursion(X_a, X_v, weights, num_iters):
     """Eq. 1-9 of one window: lists of X_a^t and X_v^t, t = 0..M."""
-    if normalize:
-        X_a = X_a / np.sqrt((X_a**2).sum(axis=1))[:, None]
-        X_v = X_v / np.sqrt((X_v**2).sum(axis=1))[:, None]
     A, V = [X_a], [X_v]
     for t in range(num_iters):
         w = {name: weights[f'layers.{t}.{name}'] for name in ('W_ja', 'W_jv', 'W_ca', 'W_cv', 'W_ha', 'W_hv')}
@@ -47,41 +40,37 @@ def gated(X, m, weights, num_iters, T):
     return relu(sum(X_g[t] * G_f[:, [t]] for t in range(num_iters)))
 
 
-def build(name, **arguments):
-    torch.manual_seed(3)
-    sizes = dict(audio_channels=D_A, visual_channels=D_V, seq_len=L)
-    return MODELS.build(dict(type=name, **sizes, **arguments)).double().eval()
+@pytest.mark.parametrize('num_iters', [1, 2, 3])
+@pytest.mark.parametrize('temperature', [0.1, 0.5, 2.0])
+@pytest.mark.parametrize('normalize', [True, False])
+def test_grjca_equals_the_equations(normalize, temperature, num_iters):
+    def reference(X_a, X_v, weights, m_a, m_v):
+        A, V = recursion(X_a, X_v, weights, num_iters)
+        return np.concatenate([gated(X, m, weights, num_iters, temperature) for X, m in ((A, 'a'), (V, 'v'))], axis=1)
+
+    neck = build('GRJCA', num_iters=num_iters, temperature=temperature, normalize=normalize)
+    check(neck, reference, normalize)
 
 
-def batch(windows=3):
-    generator = torch.Generator().manual_seed(5)
-    return [torch.randn(windows, L, d, dtype=torch.float64, generator=generator) for d in (D_A, D_V)]
-
-
+@pytest.mark.parametrize('joint', [False, True])
 @pytest.mark.parametrize('num_iters', [1, 2, 3])
 @pytest.mark.parametrize('normalize', [True, False])
-@pytest.mark.parametrize('name', ['GRJCA', 'RJCA'])
-def test_equals_the_equations(name, normalize, num_iters):
-    temperature = dict(temperature=0.1) if name == 'GRJCA' else {}
-    neck = build(name, num_iters=num_iters, normalize=normalize, **temperature)
-    audio, visual = batch()
-    out = neck(audio, visual).detach().numpy()
-    weights = {key: value.numpy() for key, value in neck.state_dict().items()}
-    for b in range(len(out)):
-        A, V = recursion(audio[b].numpy(), visual[b].numpy(), weights, num_iters, normalize)
-        if name == 'GRJCA':
-            expected = [gated(X, m, weights, num_iters, 0.1) for X, m in ((A, 'a'), (V, 'v'))]
-        else:
-            expected = [A[-1], V[-1]]
-        assert np.abs(out[b] - np.concatenate(expected, axis=1)).max() <= 1e-9
+def test_rjca_equals_the_equations(normalize, num_iters, joint):
+    def reference(X_a, X_v, weights, m_a, m_v):
+        A, V = recursion(X_a, X_v, weights, num_iters)
+        fused = np.concatenate([A[-1], V[-1]], axis=1)
+        inner = {key.removeprefix('joint.'): value for key, value in weights.items() if key.startswith('joint.')}
+        return residual_lstm(fused, inner) if joint else fused
+
+    lstm = dict(type='ResidualLSTM', in_channels=D_A + D_V, out_channels=8, hidden=3, dropout=0.0)
+    neck = build('RJCA', num_iters=num_iters, normalize=normalize, joint=lstm if joint else None)
+    assert neck.out_channels == (8 if joint else D_A + D_V)
+    check(neck, reference, normalize)
 
 
-@pytest.mark.parametrize('name', ['GRJCA', 'RJCA'])
-def test_gradcheck(name):
-    neck = build(name)
-    audio, visual = batch(2)
-    inputs = (audio.requires_grad_(), visual.requires_grad_(), *neck.parameters())
-    assert torch.autograd.gradcheck(lambda a, v, *_: neck(a, v), inputs, atol=1e-6)
+@pytest.mark.parametrize('normalize', [True, False])
+def test_concatenation_equals_numpy(normalize):
+    check(build('ConcatFusion', normalize=normalize), lambda X_a, X_v, *_: np.concatenate([X_a, X_v], 1), normalize)
 
 
 def test_names_and_shapes_of_the_paper():
@@ -124,75 +113,120 @@ def test_gates_are_shares_and_decide():
     assert [tuple(g.shape) for g in gates.visual] == [(3, L, 2)] * 2
 
 
-def test_dropout_only_while_training():
-    neck = build('RJCA', dropout=0.5)
+@pytest.mark.parametrize('name', ['GRJCA', 'RJCA', 'ReleasedGRJCA', 'MultiheadLFAN'])
+def test_dropout_only_while_training(name):
+    neck = build(name, dropout=0.5)
     audio, visual = batch()
     assert torch.equal(neck(audio, visual), neck(audio, visual))
     neck.train()
     assert not torch.equal(neck(audio, visual), neck(audio, visual))
 
 
-def test_masked_frames_have_no_influence():
-    neck = build('GRJCA')
+@pytest.mark.parametrize('name', ['RJCA', 'ReleasedRJCMA'])
+def test_dropout_is_on_what_is_added(name):
+    neck = build(name, dropout=1 - 1e-9, normalize=False).train()
+    features = batch() if name == 'RJCA' else batch(D_V, D_A)
+    assert torch.equal(neck(*features), torch.cat(features, -1))
+
+
+@pytest.mark.parametrize(
+    ('name', 'masked', 'arguments'),
+    [
+        *((name, masked, {}) for name, masked in product(NAMES, (False, True))),
+        ('ReleasedGRJCA', True, dict(gating='hierarchical')),
+    ],
+)
+def test_gradcheck(name, masked, arguments):
+    neck = build(name, **arguments)
+    given = [m[:1] for m in masks()] if masked else [None, None]
+    inputs = (*(x.requires_grad_() for x in batch(windows=1)), *neck.parameters())
+    assert torch.autograd.gradcheck(lambda a, v, *_: neck(a, v, *given), inputs, atol=1e-6)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_masked_frames_have_no_influence(name):
+    neck = build(name)
     audio, visual = batch()
-    mask = torch.ones(3, L, dtype=torch.bool)
-    assert torch.equal(neck(audio, visual, mask, mask), neck(audio, visual))
-    mask[:, 5:] = False
-    other_audio, other_visual = audio.clone(), visual.clone()
-    other_audio[:, 5:] = 9.0
-    other_visual[:, 5:] = -4.0
-    assert torch.equal(neck(audio, visual, mask, mask), neck(other_audio, other_visual, mask, mask))
+    whole = torch.ones(3, L, dtype=torch.bool)
+    assert torch.allclose(neck(audio, visual, whole, whole), neck(audio, visual))
+    audio_mask, visual_mask = masks()
+    other_audio = audio.masked_fill(~audio_mask.unsqueeze(-1), 9.0)
+    other_visual = visual.masked_fill(~visual_mask.unsqueeze(-1), -4.0)
+    out = neck(audio, visual, audio_mask, visual_mask)
+    assert torch.equal(out, neck(other_audio, other_visual, audio_mask, visual_mask))
     assert not torch.allclose(neck(audio, visual), neck(other_audio, other_visual))
 
 
-def test_missing_modality_leaves_zeros_on_its_side():
-    neck = build('GRJCA')
-    audio, visual = batch()
+@pytest.mark.parametrize('name', NAMES)
+def test_nothing_there_gives_no_nan(name):
+    neck = build(name)
     nothing = torch.zeros(3, L, dtype=torch.bool)
-    out = neck(audio, visual, audio_mask=nothing)
+    inputs = [x.requires_grad_() for x in batch()]
+    out = neck(*inputs, nothing, nothing)
+    out.sum().backward()
+    assert torch.isfinite(out).all()
+    assert all(torch.isfinite(p.grad).all() for p in (*neck.parameters(), *inputs) if p.grad is not None)
+
+
+def test_missing_modality_leaves_zeros_on_its_side():
+    out = build('GRJCA')(*batch(), audio_mask=torch.zeros(3, L, dtype=torch.bool))
     assert (out[..., :D_A] == 0).all()
     assert (out[..., D_A:] != 0).any()
 
 
-def test_joint_temporal_module():
-    joint = dict(type='ResidualLSTM', in_channels=D_A + D_V, out_channels=8, hidden=4, dropout=0.0)
-    neck = build('RJCA', joint=joint)
-    audio, visual = batch()
-    mask = torch.ones(3, L, dtype=torch.bool)
-    mask[:, 5:] = False
-    assert neck.out_channels == 8
-    plain = build('RJCA')
-    plain.load_state_dict({key: value for key, value in neck.state_dict().items() if key.startswith('layers.')})
-    expected = neck.joint(plain(audio, visual, mask, mask))
-    assert torch.equal(neck(audio, visual, mask, mask), expected)
-    assert expected.shape == (3, L, 8)
-    neck(audio, visual).sum().backward()
-    assert all(parameter.grad is not None for parameter in neck.parameters())
-    with pytest.raises(ValueError, match='joint with in_channels=9; expected 10'):
-        build('RJCA', joint=dict(joint, in_channels=9))
+@pytest.mark.parametrize('name', NAMES)
+def test_length_of_a_window(name):
+    audio, visual = (x[:, :2] for x in batch())
+    neck = build(name)
+    if neck.seq_len is None:
+        assert neck(audio, visual).shape == (3, 2, neck.out_channels)
+    else:
+        with pytest.raises(ConfigError, match=rf'{name}: audio of shape \(3, 2, 4\); expected \(B, 5, 4\)'):
+            neck(audio, visual)
 
 
-def test_concatenation():
-    neck = MODELS.build(dict(type='ConcatFusion', audio_channels=D_A, visual_channels=D_V))
-    audio, visual = batch()
-    assert torch.equal(neck(audio, visual), torch.cat([audio, visual], 2))
+INTEGER = 'expected an integer of at least 1'
+RANGE = 'expected 0 <= dropout < 1'
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'text'),
+    ('name', 'arguments', 'text'),
     [
-        (dict(num_iters=0), 'num_iters=0'),
-        (dict(temperature=0.0), r'temperature=0\.0'),
-        (dict(seq_len=-1), 'seq_len=-1'),
+        *((name, dict(audio_channels=4.5), f'{name}: audio_channels=4.5; {INTEGER}') for name in NAMES),
+        *((name, dict(visual_channels=0), f'{name}: visual_channels=0; {INTEGER}') for name in NAMES),
+        *((name, dict(seq_len='abc'), f"{name}: seq_len='abc'; {INTEGER}") for name in ('GRJCA', 'LowRankJCA')),
+        *((name, dict(seq_len=None), f'seq_len=None; {INTEGER}') for name in ('RJCA', 'LowRankJCA', 'ReleasedGRJCA')),
+        *((name, dict(num_iters=0), f'num_iters=0; {INTEGER}') for name in ('GRJCA', 'ReleasedGRJCA')),
+        *((name, dict(num_iters=1.5), f'num_iters=1.5; {INTEGER}') for name in ('RJCA', 'ReleasedRJCMA')),
+        *((name, dict(temperature=0.0), f'{name}: temperature=0.0') for name in ('GRJCA', 'ReleasedGRJCA')),
+        *((name, dict(dropout=1.5), f'{name}: dropout=1.5; {RANGE}') for name in ('RJCA', 'GRJCA', 'MultiheadLFAN')),
+        ('RJCA', dict(dropout=float('nan')), f'dropout=nan; {RANGE}'),
+        ('RJCA', dict(dropout=-0.1), f'dropout=-0.1; {RANGE}'),
+        ('GRJCA', dict(temperature='low'), "temperature='low'; expected more than 0"),
+        ('ReleasedGRJCA', dict(dropout=1.0), f'dropout=1.0; {RANGE}'),
+        ('ReleasedGRJCA', dict(gating='open'), "gating='open'; expected 'flat' or 'hierarchical'"),
+        ('ReleasedRJCMA', dict(channels=()), 'channels=(); expected a width for each stream'),
+        ('ReleasedRJCMA', dict(channels=4), 'channels=4; expected a width for each stream'),
+        ('ReleasedRJCMA', dict(channels=(4, 0)), f'channels[1]=0; {INTEGER}'),
+        ('CrossAttention', dict(combine='mean'), "combine='mean'; expected 'concat' or 'sum'"),
+        ('CrossAttention', dict(combine='sum'), 'audio_channels=4, visual_channels=6; expected equal widths'),
+        ('LowRankJCA', dict(rank=0), f'LowRankJCA: rank=0; {INTEGER}'),
+        ('LowRankJCA', dict(encoded=0), f'LowRankJCA: encoded=0; {INTEGER}'),
+        ('LFAN', dict(encoded=0), f'LFAN: encoded=0; {INTEGER}'),
+        ('MultiheadLFAN', dict(heads=3), 'heads=3; expected a divisor of encoded=8'),
+        ('MultiheadLFAN', dict(heads=0), f'heads=0; {INTEGER}'),
     ],
 )
-def test_wrong_arguments(arguments, text):
-    sizes = dict(audio_channels=D_A, visual_channels=D_V, seq_len=L)
-    with pytest.raises(ValueError, match=text):
-        MODELS.build(dict(type='GRJCA', **{**sizes, **arguments}))
+def test_wrong_arguments(name, arguments, text):
+    with pytest.raises(ConfigError) as error:
+        build(name, **arguments)
+    assert text in str(error.value)
 
 
-def test_wrong_window_names_the_expected_shape():
-    audio, visual = batch()
-    with pytest.raises(ValueError, match=r'audio of shape \(3, 5, 4\); expected \(B, 7, 4\)'):
-        build('GRJCA')(audio[:, :5], visual[:, :5])
+def test_wrong_joint_names_the_class():
+    class Derived(RJCA):
+        pass
+
+    joint = dict(type='ResidualLSTM', in_channels=9, out_channels=8, hidden=4)
+    with pytest.raises(ConfigError, match='Derived: joint with in_channels=9; expected 10'):
+        Derived(D_A, D_V, L, joint=joint)

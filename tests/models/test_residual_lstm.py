@@ -4,45 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from mmaffect.errors import ConfigError
 from mmaffect.registry import MODELS
+from tests.models.neck_reference import arrays, residual_lstm
 
 L, C, HIDDEN, OUT = 5, 4, 3, 6
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def direction(x, h, c, weights, suffix):
-    """Outputs of one layer in one direction over ``x`` in its order."""
-    out = []
-    for frame in x:
-        gates = (
-            weights[f'lstm.weight_ih_{suffix}'] @ frame
-            + weights[f'lstm.bias_ih_{suffix}']
-            + weights[f'lstm.weight_hh_{suffix}'] @ h
-            + weights[f'lstm.bias_hh_{suffix}']
-        )
-        i, f, g, o = np.split(gates, 4)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-        out.append(h)
-    return np.array(out)
-
-
-def reference(x, weights, num_layers, bidirectional, normalize):
-    directions = 2 if bidirectional else 1
-    hidden, cell = np.split(weights['initial'], 2)
-    y = x
-    for layer in range(num_layers):
-        n = layer * directions
-        parts = [direction(y, hidden[n], cell[n], weights, f'l{layer}')]
-        if bidirectional:
-            backwards = direction(y[::-1], hidden[n + 1], cell[n + 1], weights, f'l{layer}_reverse')
-            parts.append(backwards[::-1])
-        y = np.concatenate(parts, axis=1)
-    y = np.concatenate([x, y], axis=1) @ weights['embedding.weight'].T + weights['embedding.bias']
-    return y / np.linalg.norm(y, axis=1, keepdims=True) if normalize else y
 
 
 def build(**arguments):
@@ -62,10 +28,10 @@ def test_equals_numpy(num_layers, bidirectional, normalize):
     module = build(num_layers=num_layers, bidirectional=bidirectional, normalize=normalize)
     x = batch()
     y = module(x).detach().numpy()
-    weights = {key: value.numpy() for key, value in module.state_dict().items()}
+    weights = arrays(module)
     assert module.out_channels == OUT
     for b in range(3):
-        assert np.abs(y[b] - reference(x[b].numpy(), weights, num_layers, bidirectional, normalize)).max() <= 1e-9
+        assert np.abs(y[b] - residual_lstm(x[b].numpy(), weights, num_layers, bidirectional, normalize)).max() <= 1e-9
 
 
 def test_parameters_of_the_released_code():
@@ -102,7 +68,7 @@ def test_dropout_only_while_training():
     module.train()
     assert not torch.equal(module(x), module(x))
     # Input and output dropped before they are mapped: the bias is left.
-    module = build(dropout=1.0, normalize=False, num_layers=1).train()
+    module = build(dropout=1 - 1e-9, normalize=False, num_layers=1).train()
     assert torch.allclose(module(x), module.embedding.bias.expand(3, L, OUT))
 
 
@@ -118,8 +84,13 @@ def test_one_direction_sees_no_later_frame():
 
 @pytest.mark.parametrize(
     ('arguments', 'text'),
-    [(dict(hidden=0), 'hidden=0'), (dict(num_layers=0), 'num_layers=0'), (dict(dropout=2.0), r'dropout=2\.0')],
+    [
+        (dict(hidden=0), 'hidden=0; expected an integer of at least 1'),
+        (dict(num_layers=1.5), r'num_layers=1\.5'),
+        (dict(in_channels='512'), "in_channels='512'"),
+        (dict(dropout=1.0), r'dropout=1\.0; expected 0 <= dropout < 1'),
+    ],
 )
 def test_wrong_arguments(arguments, text):
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(ConfigError, match=text):
         build(**arguments)

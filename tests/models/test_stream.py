@@ -22,11 +22,22 @@ class Averages(nn.Module):
         return x.unfold(1, 10, 10).mean(-1, keepdim=True)
 
 
+class Firsts(Averages):
+    """The first of every 10 samples."""
+
+    first_time = 0.0
+
+    def forward(self, x):
+        return x.unfold(1, 10, 10)[..., :1]
+
+
 @pytest.fixture(scope='module', autouse=True)
-def averages():
-    MODELS.register_module(name='Averages', module=Averages)
+def known_backbones():
+    for module in (Averages, Firsts):
+        MODELS.register_module(name=module.__name__, module=module)
     yield
-    MODELS._module_dict.pop('Averages')
+    for module in (Averages, Firsts):
+        MODELS._module_dict.pop(module.__name__)
 
 
 def test_interpolation_equals_numpy():
@@ -47,6 +58,12 @@ def test_waveform_stream_finds_each_frame():
     assert torch.allclose(out[..., 0], positions.float(), atol=1e-4)
 
 
+def test_a_recording_shorter_than_a_feature_is_lengthened_at_its_end():
+    stream = MODELS.build(dict(type='WaveformStream', backbone=dict(type='Firsts')))
+    out = stream(Waveforms(torch.tensor([[5.0, 1.0, 1.0]]), torch.tensor([[0, 2]])))
+    assert out[0, :, 0].tolist() == [5.0, 5.0]
+
+
 def test_cached_features_go_to_the_temporal_network():
     stream = MODELS.build(
         dict(type='Stream', in_channels=4, temporal=dict(type='TemporalConvNet', in_channels=4, channels=[5]))
@@ -56,6 +73,24 @@ def test_cached_features_go_to_the_temporal_network():
     assert stream.out_channels == 5
     with pytest.raises(ValueError, match=r'\(2, 9, 3\); this stream expects \(B, L, 4\)'):
         stream(x[..., :3])
+
+
+def test_batch_norm_follows_the_temporal_network():
+    temporal = dict(type='TemporalConvNet', in_channels=4, channels=[5])
+    stream = MODELS.build(dict(type='Stream', in_channels=4, temporal=temporal, batch_norm=True)).train()
+    stream.temporal.eval()
+    x = torch.randn(3, 9, 4)
+    y = stream.temporal(x).detach().numpy()
+    expected = (y - y.mean((0, 1))) / np.sqrt(y.var((0, 1)) + 1e-5)
+    assert np.allclose(stream(x).detach().numpy(), expected, atol=1e-4)
+
+
+def test_backbones_of_clips_are_channels_last():
+    backbone = dict(type='R2Plus1D', units=[1, 1, 1, 1], channels=[2, 2, 2, 3])
+    stream = MODELS.build(dict(type='Stream', backbone=backbone))
+    kernels = [parameter for parameter in stream.parameters() if parameter.ndim == 5]
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last_3d) for kernel in kernels)
+    assert not all(kernel.is_contiguous() for kernel in kernels)
 
 
 @pytest.mark.parametrize('arguments', [dict(), dict(in_channels=3, backbone=dict(type='VGGish'))])

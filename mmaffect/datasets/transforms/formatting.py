@@ -7,18 +7,9 @@ from ...errors import ConfigError
 from ...registry import TRANSFORMS
 from ...structures import AffectDataSample
 
-ARRAYS = (
-    'faces',
-    'clip_index',
-    'visual_features',
-    'visual_mask',
-    'logmel',
-    'patch_start',
-    'waveform',
-    'sample',
-    'audio_features',
-    'audio_mask',
-)
+ARRAYS = ('faces', 'clip_index', 'logmel', 'patch_start', 'waveform', 'sample')
+# Of a modality or a further stream: <name>_features and <name>_mask.
+ENDINGS = ('_features', '_mask')
 
 
 @TRANSFORMS.register_module()
@@ -32,7 +23,9 @@ class PackAffectInputs(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        inputs = {key: torch.from_numpy(results[key]) for key in ARRAYS if key in results}
+        inputs = {
+            key: torch.from_numpy(value) for key, value in results.items() if key in ARRAYS or key.endswith(ENDINGS)
+        }
         if 'faces' in inputs:
             if 'crop' not in results:
                 raise ConfigError('pipeline: PackAffectInputs needs RandomFaceCrop or CenterFaceCrop before it')

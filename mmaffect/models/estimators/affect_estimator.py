@@ -1,5 +1,6 @@
 """Streams, fusion and head in one model."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from mmengine.model import BaseModel
@@ -19,6 +20,8 @@ class AffectEstimator(BaseModel):
         head: config of the head.
         visual: config of the visual stream, such as :class:`Stream`.
         audio: config of the audio stream.
+        further: by name, configs of further streams, from cached features of that name; the neck is given their
+            features and masks as ``further`` and ``further_masks`` (published LFAN: eGeMAPS or MFCC).
         neck: config of the fusion neck.
         data_preprocessor: config of the data preprocessor.
         init_cfg: as in MMEngine.
@@ -32,11 +35,13 @@ class AffectEstimator(BaseModel):
         head: dict,
         visual: dict | None = None,
         audio: dict | None = None,
+        further: Mapping[str, dict] | None = None,
         neck: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or {'type': 'AffectDataPreprocessor'}), init_cfg)
+        further = further or {}
         streams = (visual is not None) + (audio is not None)
         if streams == 0:
             raise ConfigError('AffectEstimator: neither visual nor audio is given')
@@ -46,6 +51,9 @@ class AffectEstimator(BaseModel):
             )
         self.visual = MODELS.build(visual) if visual else None
         self.audio = MODELS.build(audio) if audio else None
+        if further and (streams < 2 or {'audio', 'visual'} & set(further)):
+            raise ConfigError(f'AffectEstimator: further={sorted(further)}; expected other names, beside both streams')
+        self.further = nn.ModuleDict({name: MODELS.build(stream) for name, stream in further.items()})
         self.neck = MODELS.build(neck) if neck else None
         self.head = MODELS.build(head)
         self._check_widths()
@@ -56,6 +64,10 @@ class AffectEstimator(BaseModel):
             stream = getattr(self, modality)
             if stream is not None and self.neck is not None:
                 given[f'neck.{modality}_channels'] = (self.neck, f'{modality}_channels', stream.out_channels)
+        if self.further:
+            widths = {name: stream.out_channels for name, stream in self.further.items()}
+            if (expected := dict(getattr(self.neck, 'further_channels', {}))) != widths:
+                raise ConfigError(f'model.neck.further_channels = {expected}: the further streams have {widths}')
         last = self.neck or self.visual or self.audio
         given['head.in_channels'] = (self.head, 'in_channels', last.out_channels)
         for path, (part, name, width) in given.items():
@@ -69,7 +81,16 @@ class AffectEstimator(BaseModel):
         audio = self.audio(inputs['audio']) if self.audio is not None else None
         if self.neck is None:
             return visual if audio is None else audio
-        return self.neck(audio, visual, inputs['audio_mask'], inputs['visual_mask'])
+        if not self.further:
+            return self.neck(audio, visual, inputs['audio_mask'], inputs['visual_mask'])
+        return self.neck(
+            audio,
+            visual,
+            inputs['audio_mask'],
+            inputs['visual_mask'],
+            further={name: stream(inputs[name]) for name, stream in self.further.items()},
+            further_masks={name: inputs[f'{name}_mask'] for name in self.further},
+        )
 
     def forward(
         self,

@@ -5,10 +5,14 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...errors import ConfigError
+from .checks import check_size
 
 
 class FusionNeck(BaseModule):
     """Base of fusion necks: ``neck(audio, visual, audio_mask=None, visual_mask=None) -> (B, L, out_channels)``.
+
+    In calls audio always comes first; in the output too, as in the papers' equations, but for :class:`ReleasedGRJCA`,
+    :class:`LFAN` and :class:`MultiheadLFAN`, whose released code has the visual features first.
 
     Args:
         audio_channels: d_a, length of an audio feature.
@@ -18,7 +22,7 @@ class FusionNeck(BaseModule):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a size is not positive.
+        ConfigError: if a size is not an integer of at least 1.
     """
 
     out_channels: int
@@ -32,13 +36,11 @@ class FusionNeck(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        for name, value in (
-            ('audio_channels', audio_channels),
-            ('visual_channels', visual_channels),
-            ('seq_len', seq_len),
-        ):
-            if value is not None and value < 1:
-                raise ConfigError(f'{type(self).__name__}: {name}={value}; expected at least 1')
+        owner = type(self).__name__
+        check_size(owner, 'audio_channels', audio_channels)
+        check_size(owner, 'visual_channels', visual_channels)
+        if seq_len is not None:
+            check_size(owner, 'seq_len', seq_len)
         self.audio_channels = audio_channels
         self.visual_channels = visual_channels
         self.seq_len = seq_len

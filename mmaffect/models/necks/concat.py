@@ -16,6 +16,9 @@ class ConcatFusion(FusionNeck):
         visual_channels: d_v, length of a visual feature.
         normalize: L2-normalise each frame's features first.
         init_cfg: as in MMEngine.
+
+    Raises:
+        ConfigError: if a width is not an integer of at least 1.
     """
 
     def __init__(

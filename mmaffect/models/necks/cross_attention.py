@@ -11,24 +11,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from .base import FusionNeck
-
-
-def masked_softmax(scores: Tensor, dim: int, mask: Tensor | None = None) -> Tensor:
-    """Softmax in which candidates outside a mask get no weight.
-
-    Args:
-        scores: any shape.
-        dim: axis that the weights sum to 1 over.
-        mask: bool, broadcast to ``scores``, False for candidates that are left out; all take part, if ``None``.
-
-    Returns:
-        Weights in the shape of ``scores``; zeros where every candidate is left out.
-    """
-    if mask is None:
-        return torch.softmax(scores, dim)
-    # Not -inf: where no candidate is left, that would make weights and gradients NaN.
-    weights = torch.softmax(scores.masked_fill(~mask, torch.finfo(scores.dtype).min), dim)
-    return weights * mask
+from .functional import masked_softmax
 
 
 def cross_attention(
@@ -60,13 +43,14 @@ def cross_attention(
 class CrossAttention(FusionNeck):
     """Cross-attention, frame by frame; windows of any length.
 
-    The default concatenates ``tanh(X_m + attended X_m)`` of both modalities, audio first; this residual form is that of
-    the older block which the authors' JCA code keeps in comments, and was not compared with the paper's own equations.
-    Their released code of this paper, for RECOLA, is ``combine='sum', residual=False``: it adds the attended audio and
-    visual features alone, takes the maximum over the frames of a short window and predicts once a window through a
-    network of its own. Here nothing is pooled: every frame keeps its features, and the head predicts for each.
+    The default concatenates ``tanh(X_m + attended X_m)`` of both modalities, audio first. It was not compared with the
+    paper's own equations: comments in the authors' JCA code form the same sums, but take the tanh of the attended
+    features alone. Their released code of this paper, for RECOLA, is ``combine='sum', residual=False``: it adds the
+    attended audio and visual features alone, takes the maximum over the frames of a short window and predicts once a
+    window through a network of its own. Here nothing is pooled: every frame keeps its features, and the head predicts
+    for each.
 
-    Weights: ``W (d_a, d_v)``, Xavier-normal, no bias.
+    Weights: ``W (d_a, d_v)``, Xavier-normal as in the released code, no bias.
 
     Args:
         audio_channels: d_a, length of an audio feature.
@@ -77,7 +61,8 @@ class CrossAttention(FusionNeck):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a width is not positive, ``combine`` is another word, or widths to be summed differ.
+        ConfigError: if a width is not an integer of at least 1, ``combine`` is another word, or widths to be summed
+            differ.
     """
 
     def __init__(

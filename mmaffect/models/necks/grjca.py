@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...errors import ConfigError
 from ...registry import MODELS
+from .checks import check_temperature
 from .rjca import RJCA
 
 
@@ -66,6 +66,8 @@ class GateWeights(nn.Module):
 class GRJCA(RJCA):
     """Recursive joint cross-attention with an iteration gate and a stage gate: eq. 1-15.
 
+    There is no ``joint``: in the paper the gated features go straight to the head.
+
     Weights beside those of :class:`RJCA`: ``gates.{t}.W_gl_a W_gl_v`` (d_m, 2), ``stage_gate.W_gl_a W_gl_v`` (d_m, M).
 
     Where the paper is open or at odds with itself:
@@ -82,12 +84,13 @@ class GRJCA(RJCA):
         seq_len: L, frames of a window.
         num_iters: M, number of iterations.
         temperature: T of every gate.
-        dropout: on the attended features.
+        dropout: on what an iteration adds to the features.
         normalize: L2-normalise each frame's features first.
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if ``num_iters`` is less than 1 or ``temperature`` is not positive.
+        ConfigError: if a size or ``num_iters`` is not an integer of at least 1, ``dropout`` is not in [0, 1) or
+            ``temperature`` is not positive.
 
     Examples:
         >>> neck = GRJCA(audio_channels=8, visual_channels=16, seq_len=30)
@@ -107,8 +110,7 @@ class GRJCA(RJCA):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(audio_channels, visual_channels, seq_len, num_iters, dropout, normalize, init_cfg=init_cfg)
-        if not temperature > 0:
-            raise ConfigError(f'GRJCA: temperature={temperature}; expected more than 0')
+        check_temperature('GRJCA', temperature)
         self.temperature = temperature
         self.gates = nn.ModuleList(GateWeights(audio_channels, visual_channels, 2) for _ in range(num_iters))
         self.stage_gate = GateWeights(audio_channels, visual_channels, num_iters)

@@ -33,7 +33,7 @@ class JointCrossAttention(nn.Module):
         audio_channels: d_a.
         visual_channels: d_v.
         seq_len: L, frames of a window.
-        dropout: on the attended features, while training.
+        dropout: on what is added to the features, while training.
     """
 
     def __init__(self, audio_channels: int, visual_channels: int, seq_len: int, dropout: float) -> None:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from .base import FusionNeck
-from .cross_attention import masked_softmax
-from .released_joint_attention import xavier_
+from .checks import check_dropout, check_size
+from .functional import masked_softmax, xavier_
 
 
 def modality_attention(rows: Tensor, columns: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -41,15 +41,14 @@ class LeaderFollowerNeck(FusionNeck):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a size is not positive.
+        ConfigError: if a size is not an integer of at least 1.
     """
 
     def __init__(
         self, audio_channels: int, visual_channels: int, encoded: int, normalize: bool, init_cfg: dict | None
     ) -> None:
         super().__init__(audio_channels, visual_channels, None, normalize, init_cfg)
-        if encoded < 1:
-            raise ConfigError(f'{type(self).__name__}: encoded={encoded}; expected at least 1')
+        check_size(type(self).__name__, 'encoded', encoded)
         self.encoded = encoded
         self.out_channels = visual_channels + 2 * encoded
 
@@ -100,7 +99,7 @@ class LFAN(LeaderFollowerNeck):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a size is not positive.
+        ConfigError: if a size is not an integer of at least 1.
     """
 
     def __init__(
@@ -157,7 +156,8 @@ class MultiheadLFAN(LeaderFollowerNeck):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a size is not positive, ``heads`` does not divide ``encoded`` or ``dropout`` is no probability.
+        ConfigError: if a size is not an integer of at least 1, ``heads`` does not divide ``encoded`` or ``dropout`` is
+            not in [0, 1).
     """
 
     def __init__(
@@ -171,10 +171,10 @@ class MultiheadLFAN(LeaderFollowerNeck):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(audio_channels, visual_channels, encoded, normalize, init_cfg)
-        if heads < 1 or encoded % heads:
+        check_size('MultiheadLFAN', 'heads', heads)
+        if encoded % heads:
             raise ConfigError(f'MultiheadLFAN: heads={heads}; expected a divisor of encoded={encoded}')
-        if not 0 <= dropout <= 1:
-            raise ConfigError(f'MultiheadLFAN: dropout={dropout}; expected 0 to 1')
+        check_dropout('MultiheadLFAN', dropout)
         self.heads = heads
         self.qkv = nn.ModuleDict(
             {'visual': nn.Linear(visual_channels, 3 * encoded), 'audio': nn.Linear(audio_channels, 3 * encoded)}

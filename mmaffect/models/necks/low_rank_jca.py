@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...errors import ConfigError
 from ...registry import MODELS
 from .base import FusionNeck
+from .checks import check_size
 
 
 def low_rank_joint_attention(E_m: Tensor, J: Tensor, W_jm: Tensor, W_cm: Tensor, W_m: Tensor, W_hm: Tensor) -> Tensor:
@@ -57,7 +57,8 @@ class LowRankJCA(FusionNeck):
     the attended visual features, audio first. The first release fed its head the raw and the attended visual features
     and left the attended audio out; that head is not carried.
 
-    Weights: ``encoder.{audio,visual}`` (with bias), ``attention.{audio,visual}.W_j W_c W W_h``.
+    Weights: ``encoder.{audio,visual}``, affine, and ``attention.{audio,visual}.W_j W_c W W_h``; as released, only the
+    encoders have a bias. The attention starts Xavier-uniform, the released code's at PyTorch's start.
 
     Args:
         audio_channels: d_a, length of an audio feature.
@@ -69,7 +70,7 @@ class LowRankJCA(FusionNeck):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a size is not positive.
+        ConfigError: if a size is not an integer of at least 1.
     """
 
     def __init__(
@@ -83,9 +84,8 @@ class LowRankJCA(FusionNeck):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(audio_channels, visual_channels, seq_len, normalize, init_cfg)
-        for name, value in (('encoded', encoded), ('rank', rank)):
-            if value < 1:
-                raise ConfigError(f'LowRankJCA: {name}={value}; expected at least 1')
+        for name, value in (('seq_len', seq_len), ('encoded', encoded), ('rank', rank)):
+            check_size('LowRankJCA', name, value)
         self.out_channels = 2 * encoded
         self.encoder = nn.ModuleDict(
             {'audio': nn.Linear(audio_channels, encoded), 'visual': nn.Linear(visual_channels, encoded)}

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from .base import FusionNeck
+from .checks import check_temperature
+from .functional import xavier_
 from .grjca import Gates, mix
-from .released_joint_attention import ReleasedJointAttention, xavier_
+from .released_joint_attention import ReleasedJointAttention
 
 
 @MODELS.register_module()
@@ -45,8 +47,8 @@ class ReleasedGRJCA(FusionNeck):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a size or ``temperature`` is not positive, ``dropout`` is no probability or ``gating`` is
-            another word.
+        ConfigError: if a size or ``num_iters`` is not an integer of at least 1, ``dropout`` is not in [0, 1),
+            ``temperature`` is not positive or ``gating`` is another word.
 
     Examples:
         >>> neck = ReleasedGRJCA(audio_channels=8, visual_channels=16, seq_len=30, gating='hierarchical')
@@ -69,8 +71,7 @@ class ReleasedGRJCA(FusionNeck):
         super().__init__(audio_channels, visual_channels, seq_len, normalize, init_cfg)
         if gating not in ('flat', 'hierarchical'):
             raise ConfigError(f"ReleasedGRJCA: gating={gating!r}; expected 'flat' or 'hierarchical'")
-        if not temperature > 0:
-            raise ConfigError(f'ReleasedGRJCA: temperature={temperature}; expected more than 0')
+        check_temperature('ReleasedGRJCA', temperature)
         self.gating = gating
         self.temperature = temperature
         self.out_channels = visual_channels + audio_channels

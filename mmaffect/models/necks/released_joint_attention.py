@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import ConfigError
+from .checks import check_dropout, check_size
+from .functional import xavier_
 
 
 def released_joint_attention(
@@ -83,20 +85,22 @@ class ReleasedJointAttention(nn.Module):
             joint features; ``False`` leaves it out.
 
     Raises:
-        ConfigError: if there is no stream, a size is not positive or ``dropout`` is not a probability.
+        ConfigError: if there is no stream, a size or ``num_iters`` is not an integer of at least 1, or ``dropout`` is
+            not in [0, 1).
     """
 
     def __init__(
         self, channels: Sequence[int], seq_len: int, num_iters: int = 2, dropout: float = 0.6, query: bool = True
     ) -> None:
         super().__init__()
-        if not channels or min(channels) < 1:
-            raise ConfigError(f'channels={list(channels)}; expected one positive width a stream')
-        for name, value in (('seq_len', seq_len), ('num_iters', num_iters)):
-            if value < 1:
-                raise ConfigError(f'{name}={value}; expected at least 1')
-        if not 0 <= dropout <= 1:
-            raise ConfigError(f'dropout={dropout}; expected 0 to 1')
+        owner = type(self).__name__
+        if not isinstance(channels, Sequence) or not channels:
+            raise ConfigError(f'{owner}: channels={channels!r}; expected a width for each stream')
+        for m, d_m in enumerate(channels):
+            check_size(owner, f'channels[{m}]', d_m)
+        check_size(owner, 'seq_len', seq_len)
+        check_size(owner, 'num_iters', num_iters)
+        check_dropout(owner, dropout)
         self.layers = nn.ModuleList(
             ReleasedJointAttentionLayer(channels, seq_len, dropout, query) for _ in range(num_iters)
         )
@@ -111,11 +115,3 @@ class ReleasedJointAttention(nn.Module):
         for layer in self.layers:
             iterations.append(layer(iterations[-1]))
         return iterations
-
-
-def xavier_(module: nn.Module) -> None:
-    """Start every affine map of ``module`` Xavier-uniform with zero bias, as the released code does."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)

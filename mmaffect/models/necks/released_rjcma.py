@@ -32,7 +32,8 @@ class ReleasedRJCMA(BaseModule):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if there is no stream, a size is not positive or ``dropout`` is not a probability.
+        ConfigError: if there is no stream, a size or ``num_iters`` is not an integer of at least 1, or ``dropout`` is
+            not in [0, 1).
 
     Examples:
         >>> neck = ReleasedRJCMA(channels=(16, 8, 8), seq_len=30)
@@ -51,11 +52,11 @@ class ReleasedRJCMA(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        self.attention = ReleasedJointAttention(channels, seq_len, num_iters, dropout, query=False)
         self.channels = tuple(channels)
         self.seq_len = seq_len
         self.normalize = normalize
         self.out_channels = sum(channels)
-        self.attention = ReleasedJointAttention(channels, seq_len, num_iters, dropout, query=False)
 
     def forward(self, *features: Tensor, masks: Sequence[Tensor | None] | None = None) -> Tensor:
         """Fuse the streams to ``(B, L, sum of d_m)``, in their order.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from .base import FusionNeck
+from .checks import check_dropout, check_size
 from .joint_cross_attention import JointCrossAttention
 
 
@@ -17,21 +18,23 @@ from .joint_cross_attention import JointCrossAttention
 class RJCA(FusionNeck):
     """Joint cross-attention, repeated: eq. 1-9. One iteration is JCA. Output audio first.
 
-    Weights are not shared between iterations: ``layers.{t}.W_ja W_jv W_ca W_cv W_ha W_hv``.
+    Weights are not shared between iterations; with d = d_a + d_v, ``layers.{t}.W_ja W_jv`` (L, L), ``W_ca`` (d_a, d_a),
+    ``W_cv`` (d_v, d_v), ``W_ha`` (d, d_a), ``W_hv`` (d, d_v).
 
     Args:
         audio_channels: d_a, length of an audio feature.
         visual_channels: d_v, length of a visual feature.
         seq_len: L, frames of a window.
         num_iters: M, number of iterations.
-        dropout: on the attended features.
+        dropout: on what an iteration adds to the features.
         normalize: L2-normalise each frame's features first (not in the paper; the released code does).
         joint: config of a temporal module on the concatenated attended features ``(B, L, d_a + d_v)``, as the
             :class:`ResidualLSTM` of the released code; ``None`` for none.
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if ``num_iters`` is less than 1, or ``joint`` takes features of another length.
+        ConfigError: if a size or ``num_iters`` is not an integer of at least 1, ``dropout`` is not in [0, 1), or
+            ``joint`` takes features of another length.
     """
 
     def __init__(
@@ -46,8 +49,10 @@ class RJCA(FusionNeck):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(audio_channels, visual_channels, seq_len, normalize, init_cfg)
-        if num_iters < 1:
-            raise ConfigError(f'{type(self).__name__}: num_iters={num_iters}; expected at least 1')
+        owner = type(self).__name__
+        check_size(owner, 'seq_len', seq_len)
+        check_size(owner, 'num_iters', num_iters)
+        check_dropout(owner, dropout)
         self.out_channels = audio_channels + visual_channels
         self.layers = nn.ModuleList(
             JointCrossAttention(audio_channels, visual_channels, seq_len, dropout) for _ in range(num_iters)
@@ -55,7 +60,9 @@ class RJCA(FusionNeck):
         self.joint = nn.Identity()
         if joint:
             if joint.get('in_channels', self.out_channels) != self.out_channels:
-                raise ConfigError(f'RJCA: joint with in_channels={joint["in_channels"]}; expected {self.out_channels}')
+                raise ConfigError(
+                    f'{owner}: joint with in_channels={joint["in_channels"]}; expected {self.out_channels}'
+                )
             self.joint = MODELS.build(joint)
             self.out_channels = self.joint.out_channels
 

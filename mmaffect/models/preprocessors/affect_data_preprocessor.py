@@ -168,7 +168,8 @@ class AffectDataPreprocessor(BaseDataPreprocessor):
             ``visual_mask``, ``audio_mask`` ``(B, L)`` bool, and
 
             - ``visual``: faces ``(B, L, C, S, S)``, clips ``(B, L, C, T, S, S)`` or features ``(B, L, d)``, float32;
-            - ``audio``: patches ``(B, L, 1, P, n_mels)`` or features ``(B, L, d)``, float32, or :class:`Waveforms`.
+            - ``audio``: patches ``(B, L, 1, P, n_mels)`` or features ``(B, L, d)``, float32, or :class:`Waveforms`;
+            - further streams of cached features under their names, ``(B, L, d)``, float32.
 
         Raises:
             ConfigError: if the faces have another number of channels than ``face_mean``.
@@ -179,19 +180,15 @@ class AffectDataPreprocessor(BaseDataPreprocessor):
             inputs = stack_windows([dict(zip(inputs, window, strict=True)) for window in windows])
         crop, flip = inputs.get('crop'), inputs.get('flip')
         inputs = self.cast_data({key: value for key, value in inputs.items() if key not in ('crop', 'flip')})
-        out = {}
-        if 'visual_features' in inputs:
-            out['visual'] = inputs['visual_features'].float()
-        elif 'faces' in inputs:
+        out = {key: value for key, value in inputs.items() if key.endswith('_mask')}
+        out |= {key.removesuffix('_features'): x.float() for key, x in inputs.items() if key.endswith('_features')}
+        if 'faces' in inputs:
             out['visual'] = self._visual(inputs, crop, flip)
-        if 'audio_features' in inputs:
-            out['audio'] = inputs['audio_features'].float()
-        elif 'waveform' in inputs:
+        if 'waveform' in inputs:
             out['audio'] = Waveforms(inputs['waveform'].float() / 32768, inputs['sample'])
         elif 'logmel' in inputs:
             out['audio'] = self._patches(inputs)
-        masks = {key: inputs[key] for key in ('visual_mask', 'audio_mask') if key in inputs}
-        return {'inputs': out | masks, 'data_samples': data.get('data_samples')}
+        return {'inputs': out, 'data_samples': data.get('data_samples')}
 
     def _visual(self, inputs: dict[str, Tensor], crop: Tensor, flip: Tensor) -> Tensor:
         channels = inputs['faces'].shape[-1]

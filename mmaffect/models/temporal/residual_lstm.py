@@ -35,7 +35,7 @@ class ResidualLSTM(BaseModule):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a size is not positive or ``dropout`` is not a probability.
+        ConfigError: if a size is not an integer of at least 1 or ``dropout`` is not in [0, 1).
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class ResidualLSTM(BaseModule):
             ('hidden', hidden),
             ('num_layers', num_layers),
         ):
-            if value < 1:
-                raise ConfigError(f'ResidualLSTM: {name}={value}; expected at least 1')
-        if not 0 <= dropout <= 1:
-            raise ConfigError(f'ResidualLSTM: dropout={dropout}; expected 0 to 1')
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f'ResidualLSTM: {name}={value!r}; expected an integer of at least 1')
+        if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+            raise ConfigError(f'ResidualLSTM: dropout={dropout!r}; expected 0 <= dropout < 1')
         directions = 2 if bidirectional else 1
         self.in_channels = in_channels
         self.out_channels = out_channels
