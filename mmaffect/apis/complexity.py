@@ -1,4 +1,4 @@
-"""Parameters and floating-point operations of a model, part by part, at no cost: on PyTorch's meta device."""
+"""Parameters, floating-point operations and activations of a model, at no cost: on PyTorch's meta device."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,12 +6,13 @@ from typing import NamedTuple
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..errors import ConfigError
+from ..engine.running import build_model, data_loaders
+from ..errors import ConfigError, MMAffectError
 from ..media.log_mel import get_front_end
 from ..models.preprocessors import Waveforms
-from ..registry import MODELS
 
 # The rate at which frames are taken to follow each other where it matters, for waveforms.
 FRAME_RATE = 25.0
@@ -37,12 +38,15 @@ class Complexity(NamedTuple):
     Attributes:
         parts: by the name of the part, such as ``'visual.backbone'``.
         total: of the whole model.
-        frames: of the window that ``flops`` are of.
+        frames: of the window that ``flops`` and ``activations`` are of.
+        activations: bytes that a forward pass keeps for backward, inputs included, in float32 with every layer
+            trained; weights, gradients, the optimizer's state and working memory come on top.
     """
 
     parts: dict[str, Cost]
     total: Cost
     frames: int
+    activations: int
 
     def as_dict(self) -> dict:
         """The same as plain numbers, for JSON."""
@@ -51,36 +55,47 @@ class Complexity(NamedTuple):
             'parameters': self.total.parameters,
             'flops_per_window': self.total.flops,
             'flops_per_frame': self.total.flops / self.frames,
+            'activation_bytes_per_window': self.activations,
             'parts': {name: cost._asdict() for name, cost in self.parts.items()},
         }
 
     def as_table(self) -> str:
-        """Text with one row a part."""
+        """Text with one row a part, and the activations below."""
         rows = [('part', 'parameters', f'GFLOPs per window of {self.frames} frames', 'MFLOPs per frame')]
         for name, cost in [*self.parts.items(), ('all', self.total)]:
             flops = (f'{cost.flops / 1e9:,.3f}', f'{cost.flops / self.frames / 1e6:,.3f}')
             rows.append((name, f'{cost.parameters:,}', *flops))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return '\n'.join(
+        lines = [
             '  '.join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
             for row in rows
-        )
+        ]
+        size = f'{self.activations / 2**30:,.3f} GiB per window'
+        return '\n'.join([*lines, f'activations kept for backward (float32, every layer trained): {size}'])
 
 
 def get_complexity(cfg: Config) -> Complexity:
-    """Count parameters and FLOPs of a config's model, for one window as its data loader would give it.
+    """Count parameters, FLOPs and activations of a config's model, for one window as its data loader would give it.
 
     Args:
         cfg: config of a Runner, with a model and a data loader.
 
     Raises:
-        ConfigError: if there is no data loader to take the window's size from.
+        ConfigError: if there is no model, a value does not fit its constructor, there is no data loader to take the
+            window's size from, or the model does not take such windows.
     """
-    model = build_on_meta(cfg)
-    inputs = dummy_inputs(cfg, getattr(_submodule(model, 'audio.backbone'), 'sample_rate', 16000))
+    with torch.device('meta'):
+        model = build_model(cfg).eval()
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        model(inputs)
+    try:
+        inputs = dummy_inputs(cfg, getattr(_submodule(model, 'audio.backbone'), 'sample_rate', 16000))
+        with torch.no_grad(), counter:
+            model(inputs)
+        activations = saved_bytes(model, inputs)
+    except (RuntimeError, TypeError, ValueError) as error:  # what PyTorch raises for shapes that do not fit
+        if isinstance(error, MMAffectError):
+            raise
+        raise ConfigError(f'{cfg.filename}: the model does not take windows of its data loader: {error}') from error
     counts = counter.get_flop_counts()
     parts = {}
     for name in (*PARTS, 'neck', 'head'):
@@ -89,19 +104,34 @@ def get_complexity(cfg: Config) -> Complexity:
         flops = sum(counts.get(f'{type(model).__name__}.{name}', {}).values())
         if parameters or flops:
             parts[name] = Cost(parameters, flops)
-    total = Cost(count_parameters(model), counter.get_total_flops())
-    return Complexity(parts, total, next(iter(inputs.values())).shape[1])
+    total = Cost(sum(one.numel() for one in model.parameters()), counter.get_total_flops())
+    return Complexity(parts, total, next(iter(inputs.values())).shape[1], activations)
 
 
-def build_on_meta(cfg: Config) -> nn.Module:
-    """The model of a config, without memory for its weights."""
-    with torch.device('meta'):
-        return MODELS.build(cfg.model).eval()
+def saved_bytes(model: nn.Module, *inputs: object) -> int:
+    """Bytes that a forward pass keeps for backward, beside parameters and buffers, each piece of memory once.
 
+    Args:
+        model: the model, which is left in training mode with every parameter trainable and no layer dropped.
+        inputs: what it is called with.
+    """
+    model.train().requires_grad_(True)
+    for module in model.modules():
+        # Speech models skip layers by a random number, also on the meta device.
+        if hasattr(module, 'layer_drop'):
+            module.layer_drop = 0.0
+    own = {one.untyped_storage()._cdata for one in (*model.parameters(), *model.buffers())}
+    # The storages are kept, so that no address comes twice.
+    kept = {}
 
-def count_parameters(model: nn.Module) -> int:
-    """Number of parameters."""
-    return sum(one.numel() for one in model.parameters())
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage
+        return tensor
+
+    with torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor):
+        model(*inputs)
+    return sum(storage.nbytes() for address, storage in kept.items() if address not in own)
 
 
 def dummy_inputs(cfg: Config, sample_rate: int = 16000) -> dict[str, Tensor | Waveforms]:
@@ -112,12 +142,12 @@ def dummy_inputs(cfg: Config, sample_rate: int = 16000) -> dict[str, Tensor | Wa
         sample_rate: of waveforms, Hz.
 
     Raises:
-        ConfigError: if there is no data loader to take the window's size from.
+        ConfigError: if there is no data loader to take the window's size from, or no stream that takes its data.
     """
-    loaders = (cfg.get(f'{split}_dataloader') for split in ('val', 'train', 'test'))
-    dataset = next((loader['dataset'] for loader in loaders if loader is not None), None)
+    loaders = data_loaders(cfg, ('val_dataloader', 'train_dataloader', 'test_dataloader'))
+    dataset = next((loader['dataset'] for loader in loaders if loader.get('dataset')), None)
     if dataset is None:
-        raise ConfigError('the config has no data loader; its window says how much a model computes')
+        raise ConfigError(f'{cfg.filename}: has no data loader; its window says how much a model computes')
     frames = dataset.get('window', 300)
     inputs: dict[str, Tensor | Waveforms] = {}
     for modality in ('visual', 'audio'):
@@ -133,6 +163,11 @@ def dummy_inputs(cfg: Config, sample_rate: int = 16000) -> dict[str, Tensor | Wa
             inputs[modality] = _waveforms(dataset, frames, sample_rate)
         else:
             inputs[modality] = _patches(cfg.model, dataset, frames)
+    for name, stream in (cfg.model.get('further') or {}).items():
+        inputs[f'{name}_mask'] = torch.ones(1, frames, dtype=torch.bool, device='meta')
+        inputs[name] = torch.empty(1, frames, stream['in_channels'], device='meta')
+    if not inputs:
+        raise ConfigError(f'{cfg.filename}: its model has neither model.visual nor model.audio')
     return inputs
 
 

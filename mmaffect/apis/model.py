@@ -5,16 +5,14 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from torch import nn
 
 from ..engine.checkpoint import load_weights
 from ..engine.config_check import check_config, check_options
-from ..engine.running import load_config
+from ..engine.running import build_model, init_weights, load_config
 from ..errors import ConfigError
-from ..registry import MODELS
 from ..utils.download import fetch
-from .zoo import config_path, get_model_info
+from .zoo import config_path, get_model_info, is_config_file
 
 
 def get_model(
@@ -25,20 +23,21 @@ def get_model(
     Args:
         name_or_config: name as :func:`mmaffect.apis.list_models` gives it, path of a config file, or a config.
         pretrained: ``True``: load the published weights, verified by their SHA-256; a path or URL: load that
-            checkpoint; ``False``: random weights.
+            checkpoint; ``False``: the weights that training would begin with, by ``init_cfg`` of the config where
+            it has one, else random.
         device: such as ``'cuda:0'``.
 
     Returns:
         The model in training mode, with its config as ``cfg``.
 
     Raises:
-        ConfigError: for an unknown name or device, or if no weights are published for it.
+        ConfigError: for an unknown name or device, a value that does not fit, or if no weights are published for it.
         DownloadError: if the weights cannot be fetched.
         CheckpointError: if they are damaged or of another model.
     """
     cfg = _config(name_or_config, None)
     if pretrained is True:
-        if isinstance(name_or_config, Config) or str(name_or_config).endswith('.py'):
+        if isinstance(name_or_config, Config) or is_config_file(name_or_config):
             raise ConfigError('pretrained=True takes the name of a model; give the path or URL of a checkpoint')
         info = get_model_info(str(name_or_config))
         if info.weights is None:
@@ -49,8 +48,7 @@ def get_model(
         load_weights(model, path, expected_sha256=info.weights.sha256)
         return model
     model = _build(cfg, device)
-    if pretrained:
-        load_weights(model, fetch(pretrained))
+    _load(model, pretrained or None)
     return model
 
 
@@ -64,7 +62,7 @@ def init_model(
 
     Args:
         config: name as :func:`mmaffect.apis.list_models` gives it, path of a config file, or a config.
-        checkpoint: path or URL of a checkpoint of that model; random weights, if ``None``.
+        checkpoint: path or URL of a checkpoint of that model; ``None``: the weights that training would begin with.
         device: such as ``'cuda:0'``.
         cfg_options: dotted keys and values merged into the config.
 
@@ -72,13 +70,12 @@ def init_model(
         The model in evaluation mode, with its config as ``cfg``.
 
     Raises:
-        ConfigError: for an unknown name, key or device.
+        ConfigError: for an unknown name, key or device, or a value that does not fit.
         DownloadError: if the checkpoint cannot be fetched.
         CheckpointError: if it is damaged or of another model.
     """
     model = _build(_config(config, cfg_options), device)
-    if checkpoint is not None:
-        load_weights(model, fetch(checkpoint))
+    _load(model, checkpoint)
     return model.eval()
 
 
@@ -87,17 +84,28 @@ def _config(config: str | Path | Config, options: Mapping[str, object] | None) -
         return load_config(config_path(config), options=options)
     cfg = config.copy()
     check_options(cfg, options)
-    cfg.merge_from_dict(dict(options or {}))
+    try:
+        cfg.merge_from_dict(dict(options or {}))
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise ConfigError(f'cfg_options {", ".join(options)}: {error}') from None
     check_config(cfg)
     return cfg
 
 
 def _build(cfg: Config, device: str) -> nn.Module:
-    with DefaultScope.overwrite_default_scope('mmaffect'):
-        model = MODELS.build(cfg.model)
-    model.cfg = cfg
     try:
-        return model.to(torch.device(device))
+        torch.empty(0, device=device)
     # A device that this machine or this build of PyTorch has not.
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f'device={device!r}: {str(error).splitlines()[0]}') from None
+    except (RuntimeError, AssertionError):
+        known = ['cpu', *(f'cuda:{i}' for i in range(torch.cuda.device_count()))]
+        raise ConfigError(f'device={device!r}: not available here; expected {" or ".join(known)}') from None
+    model = build_model(cfg)
+    model.cfg = cfg
+    return model.to(device)
+
+
+def _load(model: nn.Module, checkpoint: str | Path | None) -> None:
+    if checkpoint is not None:
+        load_weights(model, fetch(checkpoint))
+    elif hasattr(model, 'init_weights'):
+        init_weights(model)

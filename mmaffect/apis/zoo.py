@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..utils.download import MIRROR, is_url, local_path
 
 INDEX = 'model-index.yml'
+CONFIG_SUFFIXES = ('.py', '.json', '.yml', '.yaml')
 
 
 class Weights(NamedTuple):
@@ -90,7 +91,12 @@ def config_path(config: str | Path) -> Path:
     Raises:
         ConfigError: for an unknown name.
     """
-    return Path(config) if str(config).endswith('.py') else get_model_info(str(config)).config
+    return Path(config) if is_config_file(config) else get_model_info(str(config)).config
+
+
+def is_config_file(config: str | Path) -> bool:
+    """Whether a config is given by its path, and not by its name."""
+    return str(config).endswith(CONFIG_SUFFIXES)
 
 
 def zoo_roots() -> list[Path]:

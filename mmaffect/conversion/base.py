@@ -1,12 +1,13 @@
 """Renaming of published weights: every tensor arrives once, or is on a list of what is left behind."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from ..engine.checkpoint import differences
 from ..errors import CheckpointError
 
 
@@ -92,31 +93,13 @@ def take(
 
 
 def refuse(
-    source: str, missing: list[str] | None = None, unexpected: list[str] | None = None, shapes: list[str] | None = None
+    source: str, missing: Sequence[str] = (), unexpected: Sequence[str] = (), shapes: Sequence[str] = ()
 ) -> None:
     """Raise CheckpointError that names the first of each, if there are any."""
-    problems = [
-        f'{len(found)} {kind} ({", ".join(map(printable, found[:3]))}{", ..." if len(found) > 3 else ""})'
-        for kind, found in (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes))
-        if found
-    ]
-    if problems:
-        raise CheckpointError(f'not {source}; weights: {"; ".join(problems)}')
-
-
-def printable(key: str) -> str:
-    """A key of a file for one line of text: no control characters, not long."""
-    short = key if len(key) <= 200 else f'{key[:100]}...'
-    return short if short.isprintable() else ascii(short)
+    if found := differences(missing, unexpected, shapes):
+        raise CheckpointError(f'not {source}; {found}')
 
 
 def own(tensor: Tensor) -> Tensor:
     """A copy that is no parameter and shares no memory with other weights."""
     return tensor.detach().clone(memory_format=torch.contiguous_format)
-
-
-def without_wrapper(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Keys without the ``module.`` that DataParallel puts before all of them."""
-    if state and all(key.startswith('module.') for key in state):
-        return {key.removeprefix('module.'): value for key, value in state.items()}
-    return dict(state)

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..engine.checkpoint import read_checkpoint
+from ..engine.checkpoint import printable, read_checkpoint, without_wrapper
 from ..errors import CheckpointError, MMAffectError
 from ..utils.files import replacing, sha256
-from .base import Conversion, printable, refuse, without_wrapper
+from .base import Conversion, refuse
 
 
 def convert_file(

@@ -29,7 +29,7 @@ def convert(state: Mapping[str, Tensor], rgb: bool = False) -> Conversion:
 
     Args:
         state: the file's state dict.
-        rgb: keep only the three colour channels of the clip, not the mask.
+        rgb: keep only the three colour channels of the clip, not the mask; ``configs/kuhnke_affwild2.py`` has three.
 
     Returns:
         The conversion. Of the 17 outputs it has rows 7 and 8, valence and arousal; those of expressions and action
@@ -56,4 +56,8 @@ def convert(state: Mapping[str, Tensor], rgb: bool = False) -> Conversion:
     given = {'data_preprocessor.audio_mean': -14.8, 'data_preprocessor.audio_std': 19.895}
     conversion = take(SOURCE, state, model, source_key, given=given)
     conversion.dropped += dropped
+    channels = (
+        '3 (RGB), as in configs/kuhnke_affwild2.py' if rgb else '4 (RGB and landmark mask); for 3 convert with --rgb'
+    )
+    conversion.notes.append(f'model.visual.backbone.in_channels is {channels}')
     return conversion

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
+from ..engine.checkpoint import printable
 from ..errors import CheckpointError
-from .base import printable
 
 STREAMS = ('visual', 'audio')
 # Part of a layer's name to the stream it is for.

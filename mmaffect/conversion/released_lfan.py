@@ -7,7 +7,15 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from .base import Conversion, refuse, take
-from .released_streams import DROP, MODAL, build_estimator, check_twins, stream_configs, stream_key
+from .released_streams import (
+    DROP,
+    MODAL,
+    build_estimator,
+    check_twins,
+    further_config,
+    stream_configs,
+    stream_key,
+)
 
 SOURCE = 'a released LFAN of video and logmel'
 FUSION = {'qkv': 'self_attn.qkv_proj', 'out': 'self_attn.o_proj', 'norm': 'norm1'}
@@ -34,7 +42,8 @@ def convert(state: Mapping[str, Tensor], target: str, heads: int = 2) -> Convers
     """``model_state_dict*.pth`` to an AffectEstimator with a :class:`MultiheadLFAN` neck.
 
     Args:
-        state: the file's state dict.
+        state: the file's state dict, of a model of video and logmel, in this order, and any further modalities, such
+            as the egemaps of the code's default; those become streams of cached features under their names.
         target: ``'valence'`` or ``'arousal'``, what the file's one output was trained for.
         heads: heads of its attention, which the shapes do not tell.
 
@@ -42,24 +51,32 @@ def convert(state: Mapping[str, Tensor], target: str, heads: int = 2) -> Convers
         The conversion; the expression classifier and the second copy of the TCN weights are dropped.
 
     Raises:
-        CheckpointError: if it is another model, or fuses other modalities.
+        CheckpointError: if it is another model, or begins with other modalities.
     """
     modalities = [
         key.split('.')[4] for key in state if re.fullmatch(r'fusion\.layers\.self_attn\.qkv_proj\.\w+\.bias', key)
     ]
-    if modalities and modalities != list(MODAL.values()):
-        raise CheckpointError(
-            f'fuses {", ".join(modalities)}; an AffectEstimator has streams for video and logmel, in this order'
-        )
+    if modalities and modalities[:2] != list(MODAL.values()):
+        raise CheckpointError(f'fuses {", ".join(modalities)}; expected video and logmel before any others')
     streams = stream_configs(SOURCE, state)
+    further = {modal: further_config(SOURCE, state, modal) for modal in modalities[2:]}
     d_v, d_a = (streams[stream]['temporal']['channels'][-1] for stream in MODAL)
     if 'fusion.layers.norm1.bias' not in state:
         refuse(SOURCE, missing=['fusion.layers.norm1.bias'])
-    encoded = state['fusion.layers.norm1.bias'].numel() // 2
+    joined = state['fusion.layers.norm1.bias'].numel()
+    encoded = joined // max(2, len(modalities))
     model = build_estimator(
         **streams,
-        neck=dict(type='MultiheadLFAN', audio_channels=d_a, visual_channels=d_v, encoded=encoded, heads=heads),
-        head=dict(type='AffectHead', in_channels=d_v + 2 * encoded, hidden=None, targets=[target], dropout=0.0),
+        further=further,
+        neck=dict(
+            type='MultiheadLFAN',
+            audio_channels=d_a,
+            visual_channels=d_v,
+            further_channels={modal: stream['temporal']['channels'][-1] for modal, stream in further.items()},
+            encoded=encoded,
+            heads=heads,
+        ),
+        head=dict(type='AffectHead', in_channels=d_v + joined, hidden=None, targets=[target], dropout=0.0),
     )
     check_twins(SOURCE, state)
     given = {'data_preprocessor.audio_mean': 0.0, 'data_preprocessor.audio_std': 1.0}

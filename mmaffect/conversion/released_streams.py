@@ -19,7 +19,7 @@ DROP = [r'spatial\.visual\.logits\.(weight|bias)', TWIN.pattern]
 
 
 def stream_key(key: str) -> str | None:
-    """Source key of one of the keys of our two streams; ``None`` for other keys.
+    """Source key of one of the keys of our streams; ``None`` for other keys.
 
     Examples:
         >>> stream_key('visual.temporal.levels.2.conv1.parametrizations.weight.original0')
@@ -27,21 +27,42 @@ def stream_key(key: str) -> str | None:
         >>> stream_key('audio.norm.running_mean'), stream_key('audio.backbone.features.0.bias')
         ('bn.logmel.running_mean', 'spatial.audio.backbone.features.0.bias')
     """
-    match = re.fullmatch(r'(visual|audio)\.(backbone|temporal\.levels|norm)\.(.+)', key)
+    match = re.fullmatch(r'(?:further\.)?(\w+)\.(backbone|temporal\.levels|norm)\.(.+)', key)
     if not match:
         return None
     stream, part, rest = match.groups()
+    modal = MODAL.get(stream, stream)
     if part == 'norm':
-        return f'bn.{MODAL[stream]}.{rest}'
+        return f'bn.{modal}.{rest}'
     if part == 'backbone':
         return f'spatial.{stream}.backbone.{ir50.source_key(rest) if stream == "visual" else rest}'
     for ours, theirs in TCN.items():
         rest = rest.replace(ours, theirs)
-    return f'temporal.{MODAL[stream]}.network.{rest}'
+    return f'temporal.{modal}.network.{rest}'
+
+
+def further_config(source: str, state: Mapping[str, Tensor], modal: str) -> dict:
+    """Config of a further stream, of cached features, as in the file.
+
+    Raises:
+        CheckpointError: if its TCN is missing.
+    """
+    temporal = _temporal(source, state, modal)
+    return dict(type='Stream', in_channels=temporal['in_channels'], temporal=temporal, batch_norm=True)
+
+
+def _temporal(source: str, state: Mapping[str, Tensor], modal: str) -> dict:
+    widths = []
+    while (bias := state.get(f'temporal.{modal}.network.{len(widths)}.conv2.bias')) is not None:
+        widths.append(bias.numel())
+    taps = state.get(f'temporal.{modal}.network.0.conv1.weight_v')
+    if not widths or taps is None or taps.ndim != 3:
+        refuse(source, missing=[f'temporal.{modal}.network.0.conv1.weight_v'])
+    return dict(type='TemporalConvNet', in_channels=taps.shape[1], channels=widths, kernel_size=taps.shape[2])
 
 
 def stream_configs(source: str, state: Mapping[str, Tensor]) -> dict[str, dict]:
-    """Configs of both streams, with the TCN's widths and taps as in the file.
+    """Configs of the visual and the audio stream, with the TCN's widths and taps as in the file.
 
     Args:
         source: what the weights are, for errors.
@@ -57,13 +78,7 @@ def stream_configs(source: str, state: Mapping[str, Tensor]) -> dict[str, dict]:
     inputs = {'visual': 512, 'audio': 128}
     configs = {}
     for stream, modal in MODAL.items():
-        widths = []
-        while (bias := state.get(f'temporal.{modal}.network.{len(widths)}.conv2.bias')) is not None:
-            widths.append(bias.numel())
-        taps = state.get(f'temporal.{modal}.network.0.conv1.weight_v')
-        if not widths or taps is None or taps.ndim != 3:
-            refuse(source, missing=[f'temporal.{modal}.network.0.conv1.weight_v'])
-        temporal = dict(type='TemporalConvNet', in_channels=inputs[stream], channels=widths, kernel_size=taps.shape[2])
+        temporal = {**_temporal(source, state, modal), 'in_channels': inputs[stream]}
         configs[stream] = dict(type='Stream', backbone=backbones[stream], temporal=temporal, batch_norm=True)
     return configs
 

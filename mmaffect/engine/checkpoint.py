@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from ..compat import allow_runner_checkpoints
 from ..errors import CheckpointError
+from ..utils.download import MAX_BYTES
 from .checkpoint_files import HEAD_BYTES, check_legacy, check_safetensors, check_zip, identify
 
-MAX_BYTES = 8 << 30
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 DTYPES = frozenset((*FLOATS, torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64))
 # Tensors may share memory (tied weights), but not by the thousand.
@@ -49,11 +49,11 @@ def read_checkpoint(path: str | Path, *, expected_sha256: str | None = None, max
         with open(path, 'rb') as file:
             return _read(file, size, path, expected_sha256, max_bytes)
     except CheckpointError as error:
-        raise CheckpointError(f'{_printable(path)}: {error}') from None
+        raise CheckpointError(f'{printable(path)}: {error}') from None
     except FileNotFoundError:
-        raise CheckpointError(f'{_printable(path)}: no such file') from None
+        raise CheckpointError(f'{printable(path)}: no such file') from None
     except OSError as error:
-        raise CheckpointError(f'{_printable(path)}: {error.strerror or error}') from None
+        raise CheckpointError(f'{printable(path)}: {error.strerror or error}') from None
 
 
 def load_weights(model: nn.Module, path: str | Path, *, expected_sha256: str | None = None) -> dict:
@@ -84,18 +84,24 @@ def check_model(model: nn.Module, state: Mapping[str, Tensor], path: str | Path)
     """
     wanted = model.state_dict()
     missing = [key for key in wanted if key not in state]
-    unexpected = [_printable(key) for key in state if key not in wanted]
+    unexpected = [key for key in state if key not in wanted]
+    if found := differences(missing, unexpected, other_shapes(wanted, state)):
+        raise CheckpointError(f'{path}: a checkpoint of another model; {found}')
+
+
+def differences(missing: Sequence[str] = (), unexpected: Sequence[str] = (), shapes: Sequence[str] = ()) -> str:
+    """How weights differ from those that are expected, with the first names of each kind; empty if they do not.
+
+    Examples:
+        >>> differences(missing=['a', 'b', 'c'], unexpected=['d'])
+        'weights: 3 missing (a, b, ...); 1 unexpected (d)'
+    """
     problems = [
-        f'{len(found)} {kind} ({", ".join(found[:2])}{", ..." if len(found) > 2 else ""})'
-        for kind, found in (
-            ('missing', missing),
-            ('unexpected', unexpected),
-            ('of another shape', other_shapes(wanted, state)),
-        )
+        f'{len(found)} {kind} ({", ".join(map(printable, found[:2]))}{", ..." if len(found) > 2 else ""})'
+        for kind, found in (('missing', missing), ('unexpected', unexpected), ('of another shape', shapes))
         if found
     ]
-    if problems:
-        raise CheckpointError(f'{path}: a checkpoint of another model; weights: {"; ".join(problems)}')
+    return f'weights: {"; ".join(problems)}' if problems else ''
 
 
 def other_shapes(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
@@ -105,6 +111,20 @@ def other_shapes(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> l
         for key in wanted
         if key in state and state[key].shape != wanted[key].shape
     ]
+
+
+def without_wrapper(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Keys without the ``module.`` that DataParallel puts before all of them."""
+    if all(key.startswith('module.') for key in state):
+        return {key.removeprefix('module.'): value for key, value in state.items()}
+    return state
+
+
+def printable(name: object) -> str:
+    """A name from outside, without line breaks or control characters, and not long."""
+    text = name if isinstance(name, str) else str(name) if isinstance(name, Path) else type(name).__name__
+    short = text if len(text) <= 200 or isinstance(name, Path) else f'{text[:100]}...'
+    return short if short.isprintable() else ascii(short)
 
 
 def _size(path: Path) -> int:
@@ -211,20 +231,13 @@ def _check_state(state: object) -> None:
         raise CheckpointError('no weights in it')
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise CheckpointError(f'{_printable(key)} is a {type(value).__name__}; expected a tensor')
+            raise CheckpointError(f'{printable(key)} is a {type(value).__name__}; expected a tensor')
         if value.dtype not in DTYPES:
-            raise CheckpointError(f'{_printable(key)} is of {value.dtype}; expected real numbers')
+            raise CheckpointError(f'{printable(key)} is of {value.dtype}; expected real numbers')
         if value.is_floating_point() and not _is_finite(value):
-            raise CheckpointError(f'{_printable(key)} has values that are not finite')
+            raise CheckpointError(f'{printable(key)} has values that are not finite')
 
 
 def _is_finite(value: Tensor) -> bool:
     # A sum keeps every NaN and infinity, at a fifth of the time; large finite values may still overflow it.
     return bool(torch.isfinite(value.sum())) or bool(torch.isfinite(value).all())
-
-
-def _printable(name: object) -> str:
-    """A name from outside, without line breaks or control characters, and not long."""
-    text = name if isinstance(name, str) else str(name) if isinstance(name, Path) else type(name).__name__
-    short = text if len(text) <= 200 or isinstance(name, Path) else f'{text[:100]}...'
-    return short if short.isprintable() else ascii(short)

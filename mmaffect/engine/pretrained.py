@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError
 from ..registry import WEIGHT_INITIALIZERS
 from ..utils.download import fetch
-from .checkpoint import other_shapes, read_checkpoint
+from .checkpoint import other_shapes, printable, read_checkpoint, without_wrapper
 
 
 class Match(NamedTuple):
@@ -59,8 +59,8 @@ def match_weights(model: nn.Module, state: Mapping[str, Tensor], source: str | P
         CheckpointError: if no name fits, or a weight is of another shape.
     """
     wanted = model.state_dict()
-    if all(key.startswith('module.') for key in state) and not any(key.startswith('module.') for key in wanted):
-        state = {key.removeprefix('module.'): value for key, value in state.items()}
+    if not any(key.startswith('module.') for key in wanted):
+        state = without_wrapper(state)
     shapes = other_shapes(wanted, state)
     if shapes:
         more = f' and {len(shapes) - 1} more' if len(shapes) > 1 else ''
@@ -140,5 +140,5 @@ class Pretrained:
 
 
 def _some(names: Collection[str], limit: int | None = 2) -> str:
-    first = [name if name.isprintable() else ascii(name) for name in list(names)[:limit]]
+    first = [printable(name) for name in list(names)[:limit]]
     return ', '.join([*first, '...'] if len(names) > len(first) else first)

@@ -93,7 +93,7 @@ def build_model(cfg: Config) -> nn.Module:
         ConfigError: if the config has no model, or a value does not fit its constructor.
     """
     if not cfg.get('model'):
-        raise ConfigError(f'{cfg.filename}: has no model')
+        raise ConfigError(f'{cfg.filename or "config"}: has no model')
     with DefaultScope.overwrite_default_scope('mmaffect'), _named(cfg):
         return MODELS.build(cfg.model)
 
@@ -115,10 +115,10 @@ def _named(cfg: Config) -> Iterator[None]:
     """Turn what constructors raise for a wrong value into one line with the config's name."""
     try:
         yield
-    except (ValueError, TypeError, AssertionError) as error:
+    except (ValueError, TypeError, AssertionError, RuntimeError) as error:
         if isinstance(error, MMAffectError):
             raise
-        raise ConfigError(f'{cfg.filename}: {error}') from error
+        raise ConfigError(f'{cfg.filename or "config"}: {error}') from error
 
 
 def use_features(cfg: Config, name: str) -> None:

@@ -1,11 +1,16 @@
-"""Counts against arithmetic on paper and against the figures that torchvision states."""
+"""Counts against arithmetic on paper, the figures that torchvision states and the graph that autograd builds."""
 
 import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
 
 from mmaffect.apis import get_complexity
+from mmaffect.apis.complexity import dummy_inputs, saved_bytes
 from mmaffect.apis.zoo import config_path
 from mmaffect.engine.running import load_config
 from mmaffect.errors import ConfigError
+from mmaffect.registry import MODELS
 
 
 def complexity(name, **options):
@@ -103,8 +108,9 @@ def test_features_and_waveforms():
 
 def test_table_and_numbers_say_the_same():
     found = complexity('visual_demo')
-    row = found.as_table().splitlines()[-1].split()
+    *_, row, last = (line.split() for line in found.as_table().splitlines())
     numbers = found.as_dict()
+    assert float(last[-4].replace(',', '')) == pytest.approx(numbers['activation_bytes_per_window'] / 2**30, abs=5e-4)
     assert row[:2] == ['all', f'{numbers["parameters"]:,}']
     assert float(row[3].replace(',', '')) == pytest.approx(numbers['flops_per_frame'] / 1e6, abs=1e-3)
 
@@ -114,3 +120,93 @@ def test_without_a_data_loader():
     cfg.train_dataloader = cfg.val_dataloader = cfg.test_dataloader = None
     with pytest.raises(ConfigError, match='no data loader'):
         get_complexity(cfg)
+    cfg.val_dataloader = dict(batch_size=1)
+    with pytest.raises(ConfigError, match='no data loader'):
+        get_complexity(cfg)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'model.neck.seq_len': 'abc'}, 'GRJCA'),
+        ({'model.neck.seq_len': 7}, 'expected .B, 7, 64.'),
+        ({'model.head.in_channels': 7}, 'channels'),
+        ({'val_dataloader.dataset.window': 'abc'}, 'grjca_demo.py: the model does not take windows of its data'),
+    ],
+)
+def test_values_that_do_not_fit(changes, message):
+    cfg = load_config(config_path('grjca_demo'))
+    cfg.merge_from_dict(changes)
+    with pytest.raises(ConfigError, match=message):
+        get_complexity(cfg)
+
+
+def test_without_a_model():
+    with pytest.raises(ConfigError, match='has no model'):
+        get_complexity(Config(dict(val_dataloader=dict(dataset=dict(window=8)))))
+
+
+def on_meta(*layers):
+    with torch.device('meta'):
+        return nn.Sequential(*layers)
+
+
+def test_what_two_convolutions_keep():
+    inputs, hidden = 2 * 3 * 10 * 10 * 4, 2 * 8 * 10 * 10 * 4
+    x = torch.empty(2, 3, 10, 10, device='meta')
+    first, second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 5, 3, padding=1)
+    # Each convolution keeps its input; the ReLU keeps its output, which is the input of the second.
+    assert saved_bytes(on_meta(first, nn.ReLU(), second).to('meta'), x) == inputs + hidden
+    # GELU keeps its input too.
+    assert saved_bytes(on_meta(first, nn.GELU(), second).to('meta'), x) == inputs + 2 * hidden
+    # BatchNorm keeps its input, the means and the deviations, and not its own buffers.
+    norm = nn.BatchNorm2d(8)
+    assert saved_bytes(on_meta(first, norm, nn.ReLU(), second).to('meta'), x) == inputs + 2 * hidden + 2 * 8 * 4
+
+
+def kept_by_graph(output, own):
+    """Bytes of the tensors that the nodes of a graph hold, without those of a model."""
+    found, seen, stack = {}, set(), [output.grad_fn]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        stack += [following for following, _ in node.next_functions]
+        for name in dir(node):
+            if name.startswith('_saved_'):
+                value = getattr(node, name)
+                for tensor in value if isinstance(value, (list, tuple)) else [value]:
+                    if isinstance(tensor, torch.Tensor) and tensor.untyped_storage().data_ptr() not in own:
+                        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+    return sum(found.values())
+
+
+def test_what_a_whole_model_keeps():
+    cfg = load_config(config_path('grjca_demo'))
+    model = MODELS.build(cfg.model).train()
+    inputs = {
+        name: torch.rand(one.shape) if one.is_floating_point() else torch.ones_like(one, device='cpu')
+        for name, one in dummy_inputs(cfg).items()
+    }
+    own = {one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers())}
+    kept = kept_by_graph(model(inputs), own)
+    assert kept > 1e6
+    assert get_complexity(cfg).activations == pytest.approx(kept, rel=0.01)
+
+
+def test_frozen_layers_and_dropped_layers_count():
+    layers = [nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)]
+    x = torch.empty(5, 4, device='meta')
+    expected = saved_bytes(on_meta(*layers).to('meta'), x)
+    frozen = on_meta(*layers).to('meta').eval().requires_grad_(False)
+    with torch.no_grad():
+        assert saved_bytes(frozen, x) == expected == 2 * 5 * 4 * 4
+
+    class Dropping(nn.Module):
+        layer_drop = 1.0
+
+        def forward(self, x):
+            return x * x if torch.rand(1).item() > self.layer_drop else x
+
+    assert saved_bytes(Dropping(), x.clone().requires_grad_()) == 5 * 4 * 4

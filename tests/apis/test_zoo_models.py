@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from mmengine.config import Config
 
 from mmaffect.apis import get_model, get_model_info, init_model, list_models, zoo
 from mmaffect.errors import CheckpointError, ConfigError, DownloadError
@@ -179,10 +180,49 @@ def test_init_model(tiny):
     assert get_model('tiny').training
     with pytest.raises(ConfigError, match=r"no such argument of AffectHead; did you mean 'hidden'"):
         init_model(model.cfg, cfg_options={'model.head.hiden': 6})
-    with pytest.raises(ConfigError, match='device='):
+    with pytest.raises(ConfigError, match=r"^device='abacus': not available here; expected cpu[ :a-z0-9]*$"):
         init_model('tiny', device='abacus')
+    with pytest.raises(ConfigError, match="device='cuda:99'"):
+        get_model('tiny', device='cuda:99')
+    with pytest.raises(ConfigError, match=r'cfg_options model\.head\.hidden\.a'):
+        init_model(model.cfg, cfg_options={'model.head.hidden.a': 6})
+    with pytest.raises(ConfigError, match=r'tiny\.py: empty'):
+        init_model('tiny', cfg_options={'model.head.hidden': 'abc'})
+    with pytest.raises(ConfigError, match='has no model'):
+        get_model(Config(dict(default_scope='mmaffect')))
     with pytest.raises(CheckpointError, match='a checkpoint of another model'):
         init_model(model.cfg, tiny / 'tiny.pth')
+
+
+def test_initial_weights_are_those_of_the_config(tiny, capfd):
+    cfg = init_model('tiny').cfg
+    source = torch.load(tiny / 'tiny.pth')['state_dict']
+    cfg.model.visual.backbone.init_cfg = dict(
+        type='Pretrained', checkpoint=str(tiny / 'tiny.pth'), prefix='visual.backbone.'
+    )
+    capfd.readouterr()
+    for model in (get_model(cfg), init_model(cfg)):
+        for key, value in model.visual.backbone.state_dict().items():
+            assert torch.equal(value, source[f'visual.backbone.{key}'])
+    output = capfd.readouterr()
+    assert (output.out + output.err).count('\n') <= 2
+    cfg.model.visual.backbone.init_cfg.checkpoint = 'none.pth'
+    with pytest.raises(DownloadError, match='no such file'):
+        get_model(cfg)
+    # What a checkpoint overwrites is not fetched before.
+    assert torch.equal(get_model(cfg, tiny / 'tiny.pth').head.fc1.bias, source['head.fc1.bias'])
+
+
+@pytest.mark.parametrize('suffix', ['.py', '.json', '.yml', '.yaml'])
+def test_config_files_of_any_kind(tiny, tmp_path, suffix):
+    path = tmp_path / f'other{suffix}'
+    cfg = init_model('tiny').cfg
+    Config({key: cfg[key] for key in ('default_scope', 'model')}).dump(path)
+    assert init_model(path).head.fc1.out_features == 4
+    with pytest.raises(ConfigError, match='takes the name of a model'):
+        get_model(path, pretrained=True)
+    with pytest.raises(ConfigError, match='no such config file'):
+        get_model(f'none{suffix}')
 
 
 def test_installed_wheel_finds_its_configs(tmp_path):

@@ -54,6 +54,7 @@ def corpus_of(cfg, corpora):
     dataset = cfg.train_dataloader.dataset
     size = 112 if any(step.get('size') == 112 for step in dataset.pipeline) else 48
     root = corpora / f'{dataset.front_end}{size}'
+    streams = {**cfg.model, **(cfg.model.get('further') or {})}
     for modality, name in (dataset.get('features') or {}).items():
         folder = corpus_folder(root, 'features', name)
         with FileLock(f'{root}.lock'):
@@ -61,7 +62,7 @@ def corpus_of(cfg, corpora):
             corpus = Corpus(root)
             for trial in corpus.trials:
                 if not writer.done(trial):
-                    shape = corpus.info(trial).num_frames, cfg.model[modality].in_channels
+                    shape = corpus.info(trial).num_frames, streams[modality].in_channels
                     writer.write(trial, np.random.default_rng(0).normal(size=shape).astype(np.float32))
     return root
 

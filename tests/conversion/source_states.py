@@ -102,15 +102,20 @@ def backbones():
     return visual | linear('spatial.visual.logits', 512, 8) | audio
 
 
-def lfan(video=(256, 256, 128, 128), logmel=(64, 64, 32, 32), modal_dim=32):
-    """Shapes of the authors' LFAN on video and logmel."""
+def lfan(video=(256, 256, 128, 128), logmel=(64, 64, 32, 32), egemaps=None, modal_dim=32):
+    """Shapes of the authors' LFAN on video and logmel, and egemaps where widths are given."""
     shapes = backbones() | tcn('video', 512, video) | tcn('logmel', 128, logmel)
+    widths = {'video': video[-1], 'logmel': logmel[-1]}
+    if egemaps:
+        shapes |= tcn('egemaps', 88, egemaps)
+        widths['egemaps'] = egemaps[-1]
     attention = 'fusion.layers.self_attn'
-    shapes |= linear(f'{attention}.qkv_proj.video', video[-1], 3 * modal_dim)
-    shapes |= linear(f'{attention}.qkv_proj.logmel', logmel[-1], 3 * modal_dim)
-    shapes |= linear(f'{attention}.o_proj', 2 * modal_dim, 2 * modal_dim)
-    shapes |= {'fusion.layers.norm1.weight': (2 * modal_dim,), 'fusion.layers.norm1.bias': (2 * modal_dim,)}
-    return shapes | linear('regressor', video[-1] + 2 * modal_dim, 1)
+    for modal, width in widths.items():
+        shapes |= linear(f'{attention}.qkv_proj.{modal}', width, 3 * modal_dim)
+    joined = len(widths) * modal_dim
+    shapes |= linear(f'{attention}.o_proj', joined, joined)
+    shapes |= {'fusion.layers.norm1.weight': (joined,), 'fusion.layers.norm1.bias': (joined,)}
+    return shapes | linear('regressor', video[-1] + joined, 1)
 
 
 FLAT = {'video_gating_fc_layer': ('visual', 3), 'audio_gating_fc_layer': ('audio', 3)}

@@ -45,8 +45,10 @@ def features():
     return rng.normal(size=(2, FRAMES, 512)), rng.normal(size=(2, FRAMES, 128))
 
 
-def predict(model, visual, audio):
+def predict(model, visual, audio, **further):
     inputs = dict(visual=torch.from_numpy(visual), audio=torch.from_numpy(audio), visual_mask=None, audio_mask=None)
+    for name, x in further.items():
+        inputs |= {name: torch.from_numpy(x), f'{name}_mask': torch.ones(x.shape[:2], dtype=torch.bool)}
     with torch.no_grad():
         return model(inputs).numpy()
 
@@ -83,12 +85,13 @@ class Source:
             x = leaky(y + x @ self.w[f'{name}.downsample.weight'][:, :, 0].T + self.w[f'{name}.downsample.bias'])
         return self.norm(f'bn.{modal}', x)
 
-    def lfan(self, visual, audio, heads=2):
-        x = [self.stream('video', visual), self.stream('logmel', audio)]
+    def lfan(self, visual, audio, heads=2, **further):
+        given = {'video': visual, 'logmel': audio, **further}
+        x = [self.stream(modal, y) for modal, y in given.items()]
         name = 'fusion.layers.self_attn'
-        qkv = [self.linear(f'{name}.qkv_proj.{modal}', y) for modal, y in zip(('video', 'logmel'), x, strict=True)]
+        qkv = [self.linear(f'{name}.qkv_proj.{modal}', y) for modal, y in zip(given, x, strict=True)]
         dim = qkv[0].shape[-1] // 3 // heads
-        out = np.zeros((*visual.shape[:2], heads, 2, dim))
+        out = np.zeros((*visual.shape[:2], heads, len(x), dim))
         for h in range(heads):
             q, k, v = (
                 np.stack([y[..., (3 * h + part) * dim : (3 * h + part + 1) * dim] for y in qkv], axis=-2)
@@ -165,6 +168,25 @@ def test_lfan():
     assert np.abs(ours - Source(state).lfan(*features())).max() < 1e-9
 
 
+def test_lfan_with_the_egemaps_of_its_default():
+    state = sources.light(sources.lfan(**SMALL, egemaps=(4, 3), modal_dim=8))
+    conversion = released_lfan.convert(state, 'arousal')
+    check_round_trip(conversion, state)
+    temporal = dict(type='TemporalConvNet', in_channels=88, channels=[4, 3])
+    model = model_of(
+        conversion,
+        **streams(**SMALL),
+        further=dict(egemaps=dict(type='Stream', in_channels=88, temporal=temporal, batch_norm=True)),
+        neck=dict(
+            type='MultiheadLFAN', audio_channels=3, visual_channels=5, encoded=8, further_channels=dict(egemaps=3)
+        ),
+        head=dict(type='AffectHead', in_channels=29, hidden=None, targets=['arousal']),
+    )
+    third = np.random.default_rng(6).normal(size=(2, FRAMES, 88))
+    ours = predict(model, *features(), egemaps=third)
+    assert np.abs(ours - Source(state).lfan(*features(), egemaps=third)).max() < 1e-9
+
+
 GATINGS = {'flat': (sources.FLAT, flat), 'hierarchical': (sources.HIERARCHICAL, hierarchical)}
 
 
@@ -225,6 +247,9 @@ CONFIGS = {
         of_released_size(sources.grjca(gates=sources.HIERARCHICAL)), 'valence'
     ),
     'lfan_abaw3_affwild2': lambda: released_lfan.convert(of_released_size(sources.lfan()), 'valence'),
+    'lfan_abaw3_egemaps_affwild2': lambda: released_lfan.convert(
+        of_released_size(sources.lfan(egemaps=(32, 32, 32, 32))), 'valence'
+    ),
     'kuhnke_affwild2': lambda: kuhnke.convert(kuhnke_state(), rgb=True),
 }
 
@@ -304,8 +329,10 @@ def test_grjca_parts_that_are_missing_or_unknown():
 def test_lfan_of_other_modalities():
     state = sources.light(sources.lfan(**SMALL, modal_dim=8))
     more = sources.light(sources.linear('fusion.layers.self_attn.qkv_proj.egemaps', 3, 24))
-    with pytest.raises(CheckpointError, match='fuses video, logmel, egemaps; an AffectEstimator has streams for'):
+    with pytest.raises(CheckpointError, match=r'1 missing \(temporal\.egemaps\.network'):
         released_lfan.convert(state | more, 'valence')
+    with pytest.raises(CheckpointError, match='fuses egemaps, video, logmel; expected video and logmel before'):
+        released_lfan.convert(more | state, 'valence')
     with pytest.raises(CheckpointError, match=r'1 missing \(fusion\.layers\.norm1\.bias\)'):
         released_lfan.convert({key: value for key, value in state.items() if 'norm1' not in key}, 'valence')
 
@@ -323,6 +350,7 @@ def test_kuhnke(rgb):
     check_round_trip(conversion, state, changed=('fc.1.weight', 'fc.1.bias', 'video_model.r2plus1d.stem.0.weight'))
     expected = ['fc.1.weight[0:7] and [9:17]', 'fc.1.bias[0:7] and [9:17]']
     assert conversion.dropped == expected + (['video_model.r2plus1d.stem.0.weight[:, 3]'] if rgb else [])
+    assert ('convert with --rgb' in conversion.notes[-1]) is not rgb
 
     model = MODELS.build(
         dict(

@@ -1,8 +1,10 @@
+import pickle
+
 import numpy as np
 import pytest
 
 from mmaffect.datasets import collate_windows
-from mmaffect.datasets.features import Features, FeatureWriter
+from mmaffect.datasets.features import Features, FeatureWriter, corpus_folder
 from mmaffect.registry import DATASETS, MODELS
 from tests.corpora import TRIALS, write_corpus
 
@@ -45,6 +47,22 @@ def test_features_of_others_by_path(root, tmp_path):
     assert dataset[0]['inputs']['visual_features'].shape == (20, 7)
 
 
+@pytest.mark.parametrize('arguments', [dict(front_end='vggish'), dict(waveform=True)])
+def test_audio_features_need_no_other_sound(root, arguments):
+    """The corpus has another front end and no waveforms: only a stream that would read them asks for them."""
+    item = build(root, features=dict(audio='ours/audio'), modalities=['audio'], **arguments)[0]
+    stored = np.load(root / 'features' / 'ours' / 'audio' / f'{item["data_samples"].trial}.npy')
+    assert np.array_equal(item['inputs']['audio_features'].numpy(), stored[:20])
+    assert item['inputs']['audio_mask'].all()
+    with pytest.raises(ValueError, match='prepare it again with'):
+        build(root, features=dict(visual='ours/visual'), **arguments)
+
+
+def test_features_travel_to_workers(root):
+    there = pickle.loads(pickle.dumps(Features(root / 'features' / 'ours' / 'visual')))
+    assert np.array_equal(there.of('a1', 95), np.load(root / 'features' / 'ours' / 'visual' / 'a1.npy'))
+
+
 DAMAGE = {
     'missing': (lambda p: p.unlink(), 'missing; the corpus has the trial'),
     'text': (lambda p: p.write_text('hello'), 'not a .npy file'),
@@ -85,6 +103,12 @@ def test_names_stay_in_the_folder(root):
         Features(root / 'features' / 'ours' / 'visual').of('../audio/a1', 95)
 
 
+@pytest.mark.parametrize('name', ['', '.', '../x', 'a/../../x'])
+def test_names_of_features_stay_in_the_corpus(name):
+    with pytest.raises(ValueError, match='expected the name of a folder under'):
+        corpus_folder('data/demo', 'features', name)
+
+
 def test_writer_refuses_another_source(root):
     with pytest.raises(ValueError, match=r"config = 'a\.py', not 'b\.py'"):
         FeatureWriter(root / 'features' / 'ours' / 'visual', {'config': 'b.py'})
@@ -94,3 +118,9 @@ def test_writer_refuses_another_source(root):
         FeatureWriter(root / 'features' / 'ours' / 'visual', {'config': 'a.py'})
     with pytest.raises(ValueError, match='not finite'):
         FeatureWriter(root / 'features' / 'new', {}).write('a1', np.array([[np.inf]]))
+
+
+def test_a_broken_note_of_the_source_is_another_source(root):
+    (root / 'features' / 'ours' / 'visual' / 'features.json').write_text('{"config')
+    with pytest.raises(ValueError, match=r"config = None, not 'a\.py'"):
+        FeatureWriter(root / 'features' / 'ours' / 'visual', {'config': 'a.py'})

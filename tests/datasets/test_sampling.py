@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmaffect.datasets import Corpus, collate_windows
+from mmaffect.datasets import Corpus, CorpusWriter, collate_windows
+from mmaffect.datasets.cutting import cut_waveform
 from mmaffect.datasets.sampler import SeededIndex
 from mmaffect.datasets.windows import window_starts
 from mmaffect.evaluation.functional import merge_windows
+from mmaffect.media.log_mel import get_front_end
 from mmaffect.registry import DATASETS, MODELS
-from tests.corpora import write_corpus
+from tests.corpora import TRIALS, write_corpus
 
 TEST = [dict(type='CenterFaceCrop'), dict(type='PackAffectInputs')]
 RATE = 1000
@@ -35,7 +37,7 @@ def build(root, split='val', **arguments):
 @pytest.mark.parametrize('frames', [1, 6, 31, 130, 600])
 def test_every_frame_is_in_a_window(frames, length, hop, stride):
     starts = window_starts(frames, length, hop, stride)
-    assert len(starts) == len(set(starts))
+    assert starts == sorted(set(starts))
     covered = [f for start in starts for f in range(start, start + stride * length, stride) if f < frames]
     assert sorted(set(covered)) == list(range(frames))
 
@@ -114,12 +116,68 @@ def test_masks_are_the_fourth_channel(root):
         MODELS.build(dict(type='AffectDataPreprocessor', face_mean=[1, 2, 3]))(collate_windows([item]))
 
 
-def test_faces_are_scaled(root):
+@pytest.mark.parametrize(
+    ('shape', 'dtype', 'text'),
+    [
+        ((40, 40), np.uint8, r'masks \(40, 40\); faces are \(48, 48\)'),
+        ((48, 40), np.uint8, r'expected uint8 masks \(T, S, S\)'),
+        ((48, 48), np.float32, r'float32 .*expected uint8 masks'),
+        ((48, 48, 1), np.uint8, 'expected uint8 masks'),
+    ],
+)
+def test_masks_that_do_not_fit_the_faces(root, tmp_path, shape, dtype, text):
+    for name, _, frames, _ in TRIALS:
+        np.save(tmp_path / f'{name}.npy', np.zeros((frames, *shape), dtype))
+    with pytest.raises(ValueError, match=text):
+        build(root, masks=str(tmp_path), modalities=['visual'])[0]
+
+
+@pytest.mark.parametrize('size', [20, 60])
+def test_faces_are_scaled_as_pillow_does(root, size):
+    image = pytest.importorskip('PIL.Image')
     item = collate_windows([build(root, modalities=['visual'])[0]])
-    small = MODELS.build(dict(type='AffectDataPreprocessor', image_size=20))(item)['inputs']['visual']
+    scaled = MODELS.build(dict(type='AffectDataPreprocessor', image_size=size))(item)['inputs']['visual']
     whole = MODELS.build(dict(type='AffectDataPreprocessor'))(item)['inputs']['visual']
-    assert small.shape == (1, 8, 3, 20, 20)
-    assert small.mean().item() == pytest.approx(whole.mean().item(), abs=0.01)
+    assert scaled.shape == (1, 8, 3, size, size)
+    for channel in range(3):
+        picture = image.fromarray(whole[0, 3, channel].numpy())
+        expected = picture.resize((size, size), image.Resampling.BILINEAR)
+        assert np.abs(scaled[0, 3, channel].numpy() - np.asarray(expected)).max() < 1e-4
+
+
+def two_trials(root, rows=80, face=True):
+    """Trials of 20 frames: a with sound and faces to its end, b with as many rows of sound, and with faces or none."""
+    writer = CorpusWriter(root, name='toy', front_end=get_front_end('paper'), face_size=48, synthetic=True)
+    for name, split, count, there in (('a', 'train', 80, True), ('b', 'val', rows, face)):
+        writer.write_trial(
+            name,
+            video=f'{name}.mp4',
+            split=split,
+            faces=np.zeros((20, 48, 48, 3), np.uint8),
+            logmel=np.random.default_rng(0).normal(size=(count, 64)).astype(np.float16),
+            waveform=None,
+            timestamps=np.arange(20) / 25,
+            targets=np.zeros((20, 2)),
+            valid=np.ones(20, bool),
+            face_present=np.full(20, there),
+        )
+    writer.finish(['a', 'b'])
+    return root
+
+
+def test_sound_that_ends_early_is_masked(tmp_path):
+    """Sound of 40 rows: the patch of frame 10 begins at row 40, after the end."""
+    arguments = dict(window=20, hop=20, modalities=['audio'], align='ahead', patch_rows=8)
+    window = build(two_trials(tmp_path, rows=40), **arguments).cut('b', 0)
+    assert window['audio_mask'].tolist() == [True] * 10 + [False] * 10
+
+
+def test_a_trial_without_any_face_is_masked(tmp_path):
+    root = two_trials(tmp_path, face=False)
+    assert build(root, 'train').cut('a', 0)['visual_mask'].all()
+    window = build(root).cut('b', 0)
+    assert not window['visual_mask'].any()
+    assert window['audio_mask'].all()
 
 
 def test_waveforms(root):
@@ -132,16 +190,36 @@ def test_waveforms(root):
             assert round(audio.samples[b, audio.positions[b, i]].item() * 32768) == (sample.start + i) * RATE // 25
 
 
-def test_audio_fill_and_depth(root):
-    dataset = build(root, modalities=['audio'], patch_rows=20)
-    batch = collate_windows([dataset[0]])
+@pytest.mark.parametrize('start', [0, 8, 62])
+def test_a_waveform_reaches_the_margin_on_both_sides(root, start):
+    window = build(root, waveform=True, modalities=['audio'], waveform_margin=0.1).cut('d1', start)
+    whole = np.asarray(Corpus(root)['d1'].waveform)
+    first, last = start * RATE // 25 - 100, (start + 7) * RATE // 25 + 100
+    assert np.array_equal(window['waveform'], whole[max(first, 0) : last + 1])
+    assert window['sample'][0] == start * RATE // 25 - max(first, 0)
+
+
+def test_the_sample_of_a_frame_is_the_nearest():
+    piece, _ = cut_waveform(np.zeros(50, np.int16), np.array([0.0006, 0.0104]), 2, RATE, 0.0)
+    assert (piece['sample'] + (1 - piece['sample'][0])).tolist() == [1, 10]
+
+
+@pytest.mark.parametrize('fill', [-100.0, 3.0])
+def test_audio_fill_on_both_ends(root, fill):
+    dataset = build(root, window=70, hop=70, modalities=['audio'], patch_rows=20)
+    arguments = dict(patch_rows=20, audio_mean=-30.0, audio_std=10.0, audio_fill=fill)
+    preprocessor = MODELS.build(dict(type='AffectDataPreprocessor', **arguments))
+    patches = preprocessor(collate_windows([dataset[0]]))['inputs']['audio'][0, :, 0] * 10 - 30
+    rows = Corpus(root)['d1'].logmel.astype(np.float32)
+    padded = np.concatenate([np.full((50, 64), fill), rows, np.full((50, 64), fill)])
+    for frame in (0, 1, 30, 67, 68, 69):
+        first = 50 + frame * 4 + round(-19 / 2)
+        assert np.abs(patches[frame].numpy() - padded[first : first + 20]).max() < 1e-4, frame
+
+
+def test_audio_depth(root):
+    batch = collate_windows([build(root, modalities=['audio'], patch_rows=20)[0]])
     arguments = dict(type='AffectDataPreprocessor', patch_rows=20, audio_mean=-30.0, audio_std=10.0)
-    patches = MODELS.build({**arguments, 'audio_fill': -100.0})(batch)['inputs']['audio'][0, :, 0] * 10 - 30
-    trial = batch['data_samples'][0].trial
-    rows = Corpus(root)[trial].logmel.astype(np.float32)
-    first = -round(19 / 2)  # frame 0
-    expected = np.stack([rows[first + k] if first + k >= 0 else np.full(64, -100.0) for k in range(20)])
-    assert np.abs(patches[0].numpy() - expected).max() < 1e-4
     deep = MODELS.build({**arguments, 'audio_depth': 15.0})(batch)['inputs']['audio'][0, :, 0] * 10 - 30
     plain = MODELS.build(arguments)(batch)['inputs']['audio'][0, :, 0] * 10 - 30
     floor = plain.amax((1, 2), keepdim=True) - 15
@@ -149,11 +227,24 @@ def test_audio_fill_and_depth(root):
     assert (deep != plain).any()
 
 
+def test_audio_statistics_of_the_config_stay():
+    given = MODELS.build(dict(type='AffectDataPreprocessor', audio_mean=-14.8, audio_std=19.895))
+    given.set_audio_statistics(1.0, 2.0)
+    assert (given.audio_mean.item(), given.audio_std.item()) == pytest.approx((-14.8, 19.895))
+    learned = MODELS.build(dict(type='AffectDataPreprocessor'))
+    learned.set_audio_statistics(1.0, 2.0)
+    assert (learned.audio_mean.item(), learned.audio_std.item()) == (1.0, 2.0)
+    with pytest.raises(ValueError, match=r'audio_mean=1\.0, audio_std=None; give both or none'):
+        MODELS.build(dict(type='AffectDataPreprocessor', audio_mean=1.0))
+
+
 @pytest.mark.parametrize(
     ('arguments', 'text'),
     [
         (dict(stride=0), 'stride=0'),
         (dict(clip_frames=0), 'clip_frames=0'),
+        (dict(clip_dilation=0), 'clip_dilation=0; expected'),
+        (dict(patch_rows=0), 'patch_rows=0; expected'),
         (dict(window=300.5), r'window=300\.5; expected an integer'),
         (dict(window='a'), "window='a'"),
         (dict(modalities=['text']), "modalities: 'text'"),

@@ -1,9 +1,13 @@
+import re
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import MODELS as ROOT
+from torch import nn
 
 from mmaffect.datasets import collate_windows
 from mmaffect.datasets.features import FeatureWriter
@@ -73,9 +77,7 @@ def project(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     yield 'mmother'
-    from mmengine.registry import MODELS
-
-    MODELS.children.pop('mmother', None)
+    ROOT.children.pop('mmother', None)
     for name in [name for name in sys.modules if name.partition('.')[0] == 'mmother']:
         del sys.modules[name]
 
@@ -98,18 +100,28 @@ def test_a_project_that_is_not_installed():
         load_config(CONFIGS / 'grjca_affwild2.py', options={'model.visual.backbone.type': 'mmnone.ResNet'})
 
 
+def test_our_names_come_before_those_of_mmengines_root():
+    ROOT.register_module(name='GRJCA', module=nn.Linear)
+    try:
+        assert load_config(CONFIGS / 'grjca_affwild2.py').model.neck.num_iters == 2
+    finally:
+        ROOT._module_dict.pop('GRJCA')
+
+
 def test_modules_of_the_user_are_imported(tmp_path, monkeypatch):
+    """MMEngine itself imports those of configs in its other style."""
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / 'users_module.py').write_text('imported = True\n')
-    cfg = load_config(CONFIGS / 'grjca_affwild2.py')
-    cfg.custom_imports = dict(imports=['users_module'])
-    cfg.dump(tmp_path / 'with_module.py')
-    load_config(tmp_path / 'with_module.py')
+    shutil.copytree(CONFIGS / '_base_', tmp_path / 'configs/_base_')
+    config = tmp_path / 'configs/mine.py'
+    text = (CONFIGS / 'grjca_affwild2.py').read_text()
+    config.write_text(f"{text}\ncustom_imports = dict(imports=['users_module'])\n")
+    load_config(config)
     assert sys.modules.pop('users_module').imported
-    cfg.custom_imports = dict(imports=['no_module_of_that_name'])
-    cfg.dump(tmp_path / 'without.py')
-    with pytest.raises(ValueError, match='no_module_of_that_name'):
-        load_config(tmp_path / 'without.py')
+    for wrong in ("dict(imports=['users_missing_module'])", "dict(import_=['x'])"):
+        config.write_text(f'{text}\ncustom_imports = {wrong}\n')
+        with pytest.raises(ValueError, match=re.escape('mine.py: custom_imports: ')):
+            load_config(config)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,12 @@ def estimator(visual, audio):
     ).eval()
 
 
+def visual_alone(backbone, channels):
+    torch.manual_seed(0)
+    head = dict(type='AffectHead', in_channels=channels)
+    return MODELS.build(dict(type='AffectEstimator', visual=dict(type='Stream', backbone=backbone), head=head))
+
+
 def windows(root, **arguments):
     pipeline = [dict(type='CenterFaceCrop'), dict(type='PackAffectInputs')]
     base = dict(type='AffectDataset', data_root=str(root), split='val', window=L, hop=10, pipeline=pipeline)
@@ -74,15 +80,7 @@ def test_predictions_from_cached_features_are_those_of_the_whole_model(corpus):
 
 
 def test_clip_features(corpus):
-    torch.manual_seed(0)
-    clips = dict(type='R2Plus1D', units=[1, 1, 1, 1], channels=[2, 2, 2, 3])
-    model = MODELS.build(
-        dict(
-            type='AffectEstimator',
-            visual=dict(type='Stream', backbone=clips),
-            head=dict(type='AffectHead', in_channels=3),
-        )
-    )
+    model = visual_alone(dict(type='R2Plus1D', units=[1, 1, 1, 1], channels=[2, 2, 2, 3]), 3)
     # Strided windows of clips, as RJCA trains on them, still give a feature for every frame.
     dataset = windows(corpus, stride=4, clip_frames=3, clip_dilation=2)
     (folder,) = extract_features(model, dataset, 'clips', {})
@@ -121,6 +119,22 @@ def test_every_frame_is_extracted_whatever_the_config_reads(corpus):
     for one, other in zip(folders, whole, strict=True):
         for trial, *_ in TRIALS:
             assert np.allclose(np.load(one / f'{trial}.npy'), np.load(other / f'{trial}.npy'), atol=1e-6)
+
+
+def test_bfloat16_and_a_config_that_reads_features(corpus):
+    dataset = windows(corpus)
+    (exact,) = extract_features(visual_alone(VISUAL, 6), dataset, 'exact', {'config': 'x'})
+    # A config that itself reads features of another model.
+    other = {**dataset, 'features': dict(visual='not/there')}
+    (low,) = extract_features(visual_alone(VISUAL, 6), other, 'low', {'config': 'x'}, amp=True)
+    a, b = (np.load(folder / 'd1.npy') for folder in (exact, low))
+    assert 0 < np.abs(a - b).max() < 0.1
+
+
+def test_another_width_is_refused(corpus):
+    extract_features(visual_alone(VISUAL, 6), windows(corpus), 'ours', {'config': 'x'})
+    with pytest.raises(ValueError, match='channels = 6, not 5'):
+        extract_features(visual_alone({**VISUAL, 'out_channels': 5}, 5), windows(corpus), 'ours', {'config': 'x'})
 
 
 def test_log_mel_is_normalised_by_the_corpus_or_as_the_training_was(corpus, tmp_path):

@@ -130,3 +130,26 @@ def test_trace_writer(tmp_path):
     assert table['valence'][:10] == pytest.approx(first['pred_affect'][:10, 0].numpy(), abs=1e-6)
     assert np.array_equal(np.isnan(table['annotated_valence'][:20]), ~first['valid'].numpy())
     assert (tmp_path / 'traces' / 't1.png').read_bytes().startswith(b'\x89PNG')
+
+
+def strided_arousal(start, stride, frames=3):
+    """A window whose annotated arousal is a tenth of the frame, its prediction the opposite; frame 4 is not valid."""
+    at = np.arange(start, start + stride * frames, stride)
+    sample = AffectDataSample(metainfo={'trial': 't', 'start': start, 'stride': stride, 'targets': ('arousal',)})
+    sample.gt_affect = torch.from_numpy(np.stack([0 * at, at / 10], 1).astype(np.float32))
+    sample.valid = torch.from_numpy(at != 4)
+    sample.pred_affect = torch.from_numpy(-at[:, None] / 10).float()
+    sample.timestamps = torch.from_numpy(at / 25)
+    return sample.to_dict()
+
+
+def test_traces_of_strided_windows_and_one_target(tmp_path):
+    writer = TraceWriter(str(tmp_path), plot=False)
+    writer.process({}, [strided_arousal(0, 2), strided_arousal(1, 2)])
+    writer.evaluate(2)
+    assert [path.name for path in tmp_path.iterdir()] == ['t.csv']
+    table = np.genfromtxt(tmp_path / 't.csv', delimiter=',', names=True)
+    assert table.dtype.names == ('frame', 'time', 'arousal', 'annotated_arousal')
+    assert table['time'] == pytest.approx(np.arange(6) / 25, abs=1e-6)
+    assert table['arousal'] == pytest.approx(-np.arange(6) / 10)
+    assert table['annotated_arousal'] == pytest.approx([0, 0.1, 0.2, 0.3, np.nan, 0.5], nan_ok=True)

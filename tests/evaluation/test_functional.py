@@ -86,10 +86,10 @@ def test_bootstrap_resamples_whole_trials():
     assert all(np.isnan(bootstrap_interval(table[:1])))
 
 
-def entry(trial, start, pred, affect, valid=None):
+def entry(trial, start, pred, affect, valid=None, stride=1):
     pred, affect = np.asarray(pred, float), np.asarray(affect, np.float32)
     valid = np.ones(len(pred), bool) if valid is None else np.asarray(valid)
-    return {'trial': trial, 'start': start, 'stride': 1, 'pred': pred, 'affect': affect, 'valid': valid}
+    return {'trial': trial, 'start': start, 'stride': stride, 'pred': pred, 'affect': affect, 'valid': valid}
 
 
 def test_merge_averages_overlaps_by_trial_and_frame():
@@ -112,3 +112,19 @@ def test_merge_ignores_order_and_repeats():
     once = merge_windows(windows)['t'].pred
     again = merge_windows([*windows[::-1], windows[1], windows[0]])['t'].pred
     assert np.array_equal(once, again)
+
+
+def one_target(start, stride, values):
+    """A window of trial t with predictions of one target."""
+    return entry('t', start, np.reshape(values, (-1, 1)), np.zeros((len(values), 2)), stride=stride)
+
+
+def test_merge_of_strided_windows_has_the_length_of_the_longest():
+    windows = [one_target(0, 5, [0, 5, 10]), *(one_target(k, 5, [k, k + 5]) for k in range(1, 5))]
+    assert merge_windows(windows)['t'].pred[:, 0].tolist() == list(range(11))
+
+
+def test_frames_of_no_window_are_nan_and_not_valid():
+    merged = merge_windows([one_target(0, 1, [1, 2]), one_target(4, 1, [3])])['t']
+    assert merged.pred[:, 0].tolist() == pytest.approx([1, 2, np.nan, np.nan, 3], nan_ok=True)
+    assert merged.valid.tolist() == [True, True, False, False, True]

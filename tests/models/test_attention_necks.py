@@ -7,7 +7,7 @@ import torch
 from mmaffect.models.necks.cross_attention import cross_attention
 from mmaffect.models.necks.functional import masked_softmax
 from mmaffect.registry import MODELS
-from tests.models.neck_reference import D_A, D_V, L, batch, build, check, linear, relu
+from tests.models.neck_reference import D_A, D_V, L, arrays, batch, build, check, linear, relu
 
 
 def attend(scores, allowed, values):
@@ -94,11 +94,15 @@ def test_lfan_equals_numpy(reuse, normalize):
     def reference(X_a, X_v, weights, m_a, m_v):
         rows = []
         for t in range(L):
-            key_a = linear(X_a[t], weights, 'audio.key')
+            key_a = linear(X_a[t], weights, 'encoders.audio.key')
             source = key_a if reuse else X_a[t]
-            K = np.stack([linear(X_v[t], weights, 'visual.key'), key_a])
-            Q = np.stack([linear(X_v[t], weights, 'visual.query'), linear(source, weights, 'audio.query')])
-            V = np.stack([linear(X_v[t], weights, 'visual.value'), linear(source, weights, 'audio.value')])
+            K = np.stack([linear(X_v[t], weights, 'encoders.visual.key'), key_a])
+            Q = np.stack(
+                [linear(X_v[t], weights, 'encoders.visual.query'), linear(source, weights, 'encoders.audio.query')]
+            )
+            V = np.stack(
+                [linear(X_v[t], weights, 'encoders.visual.value'), linear(source, weights, 'encoders.audio.value')]
+            )
             allowed = np.array([m_v[t], m_a[t]])
             out = np.stack([attend(Q @ K[m] / np.sqrt(8), allowed, V) for m in range(2)])
             rows.append(np.concatenate([X_v[t], layer_norm(out + V, weights).ravel()]))
@@ -128,6 +132,57 @@ def test_multihead_lfan_equals_numpy(heads, normalize):
         return np.array(rows)
 
     check(build('MultiheadLFAN', heads=heads, normalize=normalize), reference, normalize)
+
+
+@pytest.mark.parametrize('masked', [False, True])
+@pytest.mark.parametrize('name', ['LFAN', 'MultiheadLFAN'])
+def test_a_third_stream_equals_numpy(name, masked):
+    """The published form: video, log-mel and eGeMAPS or MFCC."""
+    options = dict(reuse_key_encoding=True) if name == 'LFAN' else dict(heads=2)
+    neck = build(name, further_channels=dict(egemaps=3), **options)
+    audio, visual, egemaps = batch(D_A, D_V, 3)
+    present = torch.ones(3, L, dtype=torch.bool)
+    if masked:
+        present[:, 1] = False
+        present[1] = False
+    weights = arrays(neck)
+    out = neck(audio, visual, further={'egemaps': egemaps}, further_masks={'egemaps': present} if masked else None)
+    assert out.shape == (3, L, neck.out_channels) == (3, L, D_V + 24)
+    for b in range(3):
+        for t in range(L):
+            allowed = np.array([True, True, bool(present[b, t])])
+            third = egemaps[b, t].numpy() * allowed[2]
+            frame = {'visual': visual[b, t].numpy(), 'audio': audio[b, t].numpy(), 'egemaps': third}
+            if name == 'LFAN':
+                keys = {m: linear(x, weights, f'encoders.{m}.key') for m, x in frame.items()}
+                source = {m: frame[m] if m == 'visual' else keys[m] for m in frame}
+                K = np.stack(list(keys.values()))
+                Q, V = (
+                    np.stack([linear(source[m], weights, f'encoders.{m}.{p}') for m in frame])
+                    for p in ('query', 'value')
+                )
+                attended = np.stack([attend(Q @ K[m] / np.sqrt(8), allowed, V) for m in range(3)]) + V
+                expected = layer_norm(attended, weights).ravel()
+            else:
+                qkv = [linear(x, weights, f'qkv.{m}') for m, x in frame.items()]
+                joined = []
+                for head in range(2):
+                    Q, K, V = (
+                        np.stack([one[12 * head + 4 * p : 12 * head + 4 * (p + 1)] for one in qkv]) for p in range(3)
+                    )
+                    joined += [attend(K @ Q[m] / 2, allowed, V) + V[m] for m in range(3)]
+                expected = layer_norm(linear(np.concatenate(joined), weights, 'out'), weights)
+            found = out[b, t].detach().numpy()
+            assert np.abs(found - np.concatenate([frame['visual'], expected])).max() <= 1e-9
+
+
+def test_further_streams_that_are_not_there():
+    neck = build('LFAN', further_channels=dict(mfcc=3))
+    audio, visual, mfcc = batch(D_A, D_V, 3)
+    with pytest.raises(ValueError, match=r"further streams \[\]; expected \['mfcc'\]"):
+        neck(audio, visual)
+    with pytest.raises(ValueError, match=r'mfcc of shape \(3, 5, 2\); expected \(B, L, 3\)'):
+        neck(audio, visual, further={'mfcc': mfcc[..., :2]})
 
 
 def test_lfan_parameters():

@@ -147,6 +147,48 @@ def test_parts_that_do_not_fit(parts, text):
         build(**parts)
 
 
+FURTHER = dict(
+    text=dict(type='Stream', in_channels=3, temporal=dict(type='TemporalConvNet', in_channels=3, channels=[4]))
+)
+THIRD = dict(type='LFAN', audio_channels=5, visual_channels=8, encoded=6, further_channels=dict(text=4))
+
+
+def test_a_further_stream_of_cached_features():
+    model = build(visual=VISUAL, audio=AUDIO, further=FURTHER, neck=THIRD, head=head(26))
+    inputs, samples = batch()
+    inputs['text'] = torch.randn(2, L, 3)
+    inputs['text_mask'] = inputs['audio_mask']
+    model(inputs, samples, 'loss')['loss_ccc'].backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    model.eval()
+    before = model(inputs, mode='tensor')
+    changed = {**inputs, 'text': inputs['text'] + 1}
+    assert not torch.allclose(model(changed, mode='tensor'), before)
+    nothing = torch.zeros_like(inputs['text_mask'])
+    one, other = (model({**x, 'text_mask': nothing}, mode='tensor') for x in (inputs, changed))
+    assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ('parts', 'text'),
+    [
+        (dict(visual=VISUAL, further=FURTHER, head=head(8)), r"further=\['text'\]; expected other names, beside both"),
+        (
+            dict(visual=VISUAL, audio=AUDIO, further={'audio': FURTHER['text']}, neck=THIRD, head=head(26)),
+            'expected other names',
+        ),
+        (
+            dict(visual=VISUAL, audio=AUDIO, further=FURTHER, neck=NECK, head=head(13)),
+            r"neck\.further_channels = \{\}: the further streams have \{'text': 4\}",
+        ),
+        (dict(visual=VISUAL, audio=AUDIO, neck=THIRD, head=head(26)), r'the further streams have \{\}'),
+    ],
+)
+def test_further_streams_that_do_not_fit(parts, text):
+    with pytest.raises(ValueError, match=text):
+        build(**parts)
+
+
 def test_unknown_mode():
     with pytest.raises(ValueError, match="mode='train'"):
         build(**PARTS['audio'])(*batch(), mode='train')

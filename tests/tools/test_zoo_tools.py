@@ -1,6 +1,7 @@
 """The zoo's files are those that its generator writes; configs and sizes are printed."""
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,22 @@ def run(*arguments, expect=0):
     return done
 
 
+@pytest.fixture
+def error_of(monkeypatch, capsys):
+    """Runs a tool that fails within this process; returns its one line on stderr."""
+
+    def error_of(tool, *arguments):
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(ROOT / tool), run_name='__main__')
+        assert end.value.code == 1
+        line, rest = capsys.readouterr().err.split('\n', 1)
+        assert rest == ''
+        return line
+
+    return error_of
+
+
 def test_the_zoo_is_up_to_date():
     assert run('tools/make_model_zoo.py', '--check').stderr == ''
 
@@ -35,7 +52,7 @@ def copy(tmp_path):
         shutil.copy(ROOT / f'configs/{name}.py', tmp_path / 'configs')
     content = yaml.safe_load((ROOT / 'configs/metafiles/unimodal.yml').read_text())
     content['Models'] = [one for one in content['Models'] if one['Name'] == 'visual_ir50_affwild2']
-    content['Models'][0]['Metadata']['Parameters'] = 7
+    content['Models'][0]['Metadata'].update(Parameters=7, FLOPs=8, Window=9, Activations=10)
     (tmp_path / 'configs/metafiles/unimodal.yml').write_text(yaml.safe_dump(content))
     return tmp_path
 
@@ -44,8 +61,9 @@ def test_what_is_out_of_date_is_said(copy):
     lines = run('tools/make_model_zoo.py', '--check', '--root', copy, expect=1).stderr.splitlines()
     assert lines[0] == 'model-index.yml: out of date: -  - configs/metafiles/ca.yml'
     assert lines[1].startswith('model_zoo.md: out of date: ')
-    assert lines[2] == 'visual_ir50_affwild2: 44369090 parameters, its metafile says 7'
-    assert lines[3] == 'configs/audio_vggish_affwild2.py: no entry in configs/metafiles'
+    assert lines[2] == 'visual_ir50_affwild2: Parameters 44369090, its metafile says 7'
+    assert [line.split()[1] for line in lines[3:6]] == ['FLOPs', 'Window', 'Activations']
+    assert lines[6] == 'configs/audio_vggish_affwild2.py: no entry in configs/metafiles'
     (copy / 'configs/visual_ir50_affwild2.py').unlink()
     (copy / 'configs/audio_vggish_affwild2.py').unlink()
     lines = run('tools/make_model_zoo.py', '--check', '--root', copy, expect=1).stderr.splitlines()
@@ -58,7 +76,28 @@ def test_measuring_mends_it(copy):
     sizes = yaml.safe_load((copy / 'configs/metafiles/unimodal.yml').read_text())['Models'][0]['Metadata']
     assert (sizes['Parameters'], sizes['Window']) == (44_369_090, 300)
     assert sizes['FLOPs'] == pytest.approx(2 * 300 * 3.03e9, rel=0.01)
+    assert f'| {sizes["Activations"] / 2**30:.2f} |' in (copy / 'model_zoo.md').read_text()
     run('tools/make_model_zoo.py', '--check', '--root', copy)
+
+
+@pytest.mark.parametrize(
+    ('path', 'mode', 'message'),
+    [
+        (['Form'], '--check', "no 'Form' in its metafile"),
+        (['Metadata'], '--measure', "no 'Metadata' in its metafile"),
+        (['Metadata', 'Audio Backbone'], '--measure', "no 'Audio Backbone' in its metafile"),
+        (['Metadata', 'Activations'], '--check', "no 'Activations' in its metafile; run --measure"),
+    ],
+)
+def test_entries_that_lack_something(copy, error_of, path, mode, message):
+    file = copy / 'configs/metafiles/unimodal.yml'
+    content = yaml.safe_load(file.read_text())
+    node = content['Models'][0]
+    for key in path[:-1]:
+        node = node[key]
+    del node[path[-1]]
+    file.write_text(yaml.safe_dump(content))
+    assert error_of('tools/make_model_zoo.py', mode, '--root', copy) == f'error: visual_ir50_affwild2: {message}'
 
 
 @pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.stem)
@@ -90,7 +129,25 @@ def test_print_config(tmp_path):
 def test_get_complexity():
     found = json.loads(run('tools/analysis/get_complexity.py', 'configs/grjca_demo.py', '--json').stdout)
     table = run('tools/analysis/get_complexity.py', 'grjca_demo').stdout.splitlines()
-    assert [row.split()[0] for row in table[1:-1]] == list(found['parts'])
-    assert table[-1].split()[:2] == ['all', f'{found["parameters"]:,}']
+    assert [row.split()[0] for row in table[1:-2]] == list(found['parts'])
+    assert table[-2].split()[:2] == ['all', f'{found["parameters"]:,}']
+    assert table[-1].endswith(f'{found["activation_bytes_per_window"] / 2**30:.3f} GiB per window')
     assert found['flops_per_frame'] == found['flops_per_window'] / found['frames']
     assert 'does not exist' in run('tools/analysis/get_complexity.py', 'nothing', expect=1).stderr
+
+
+def test_get_complexity_of_what_does_not_fit(tmp_path, error_of):
+    (tmp_path / 'empty.py').write_text('a = 1')
+    (tmp_path / 'alone.py').write_text(
+        "model = dict(type='AffectEstimator', visual=dict(type='Stream', in_channels=4, batch_norm=True), "
+        "head=dict(type='AffectHead', in_channels=4))"
+    )
+    for arguments, message in (
+        ([tmp_path / 'empty.py'], f'{tmp_path}/empty.py: has no model'),
+        ([tmp_path / 'alone.py'], f'{tmp_path}/alone.py: has no data loader'),
+        (['grjca_demo', '--cfg-options', 'model.neck.seq_len=abc'], 'model.neck.seq_len = abc'),
+        ([tmp_path / 'alone.py', '--cfg-options', 'model.head.in_channels=abc'], f'{tmp_path}/alone.py: empty'),
+    ):
+        error = error_of('tools/analysis/get_complexity.py', *arguments)
+        assert error.startswith('error: ')
+        assert message in error

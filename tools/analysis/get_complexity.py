@@ -1,7 +1,8 @@
-"""Parameters and FLOPs of a model, part by part: python tools/analysis/get_complexity.py CONFIG [--json].
+"""Parameters, FLOPs and activations of a model: python tools/analysis/get_complexity.py CONFIG [--json].
 
-FLOPs are 2 x multiply-accumulates of matrix products, convolutions and attention, in inference, for one window. Nothing
-is computed: tensors have shapes only.
+FLOPs are 2 x multiply-accumulates of matrix products, convolutions and attention, in inference, for one window.
+Activations are the bytes that backward keeps of one window in float32 with every layer trained: times the batch size,
+they are most of the memory of a training. Nothing is computed: tensors have shapes only.
 """
 
 import argparse

@@ -1,4 +1,8 @@
-"""model_state_dict*.pth of the LFAN code (video and logmel) to an AffectEstimator with MultiheadLFAN."""
+"""model_state_dict*.pth of the LFAN code (ABAW3, ABAW5) to an AffectEstimator with MultiheadLFAN.
+
+Takes models of video and logmel (lfan_abaw3_affwild2.py) and of further modalities beside them, such as the egemaps of
+the code's default (lfan_abaw3_egemaps_affwild2.py); the model reads those from cached features of the same names.
+"""
 
 from functools import partial
 

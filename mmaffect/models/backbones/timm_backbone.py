@@ -19,7 +19,8 @@ class TimmBackbone(BaseModule):
 
     Args:
         model_name: as for ``timm.create_model``: ``resnet18``, ``resnet18.a1_in1k``, ``hf-hub:owner/name``.
-        pretrained: fetch timm's weights, over the network or from the Hugging Face cache.
+        pretrained: fetch timm's weights, over the network or from the Hugging Face cache, by timm's own download: they
+            do not pass this package's checks of a checkpoint.
         in_channels: channels of the images.
         image_size: side, pixels, to which images are resized (bilinear) before; ``None`` leaves them as they are.
         init_cfg: as in MMEngine.
@@ -55,6 +56,8 @@ class TimmBackbone(BaseModule):
             if pretrained or on_hub:
                 raise CheckpointError(f'{model_name}: weights of timm not loaded ({text})') from None
             raise ConfigError(f'model_name={model_name!r}: {text}') from None
+        # MMEngine calls init_weights() of what is inside, and some models of timm would then draw their weights anew.
+        self._is_init = pretrained
         self.in_channels = in_channels
         self.image_size = image_size
         # MobileNetV3 and others have one more layer after num_features.

@@ -89,7 +89,8 @@ class TorchaudioBackbone(BaseModule):
         bundle: name in ``torchaudio.pipelines``: ``WAV2VEC2_BASE``, ``HUBERT_BASE``, ``WAVLM_BASE_PLUS``, ...
         layer: transformer layer whose output is taken, as a Python index: -1 is the last. Layers above are not built.
             The last includes the final LayerNorm of models that have one.
-        pretrained: fetch the published weights, over the network or from the cache of torch.hub.
+        pretrained: fetch the published weights, over the network or from the cache of torch.hub, by torchaudio's
+            own download: they do not pass this package's checks of a checkpoint.
         sizes: parameters of the model instead of the bundle's, such as ``encoder_num_layers``.
         normalize_waveform: bring each waveform to zero mean and unit variance; ``None``: where the bundle does.
         init_cfg: as in MMEngine.

@@ -64,7 +64,7 @@ class AffectEstimator(BaseModel):
             stream = getattr(self, modality)
             if stream is not None and self.neck is not None:
                 given[f'neck.{modality}_channels'] = (self.neck, f'{modality}_channels', stream.out_channels)
-        if self.further:
+        if self.neck is not None:
             widths = {name: stream.out_channels for name, stream in self.further.items()}
             if (expected := dict(getattr(self.neck, 'further_channels', {}))) != widths:
                 raise ConfigError(f'model.neck.further_channels = {expected}: the further streams have {widths}')

@@ -65,21 +65,19 @@ class FusionNeck(BaseModule):
         Raises:
             ConfigError: if a shape is not as above.
         """
-        self._check('audio', audio, self.audio_channels)
-        self._check('visual', visual, self.visual_channels)
+        audio = self.prepare_stream('audio', audio, self.audio_channels, audio_mask)
+        visual = self.prepare_stream('visual', visual, self.visual_channels, visual_mask)
         if audio.shape[:2] != visual.shape[:2]:
             raise ConfigError(f'audio {tuple(audio.shape)}, visual {tuple(visual.shape)}: windows or frames differ')
-        if self.normalize:
-            audio, visual = F.normalize(audio, dim=-1), F.normalize(visual, dim=-1)
-        if audio_mask is not None:
-            audio = audio * audio_mask.unsqueeze(-1)
-        if visual_mask is not None:
-            visual = visual * visual_mask.unsqueeze(-1)
         return audio, visual
 
-    def _check(self, name: str, x: Tensor, channels: int) -> None:
+    def prepare_stream(self, name: str, x: Tensor, channels: int, mask: Tensor | None) -> Tensor:
+        """Check, normalise and mask one stream ``(B, L, channels)``, as :meth:`prepare` does."""
         frames = 'L' if self.seq_len is None else self.seq_len
         if x.ndim != 3 or x.shape[2] != channels or self.seq_len not in (None, x.shape[1]):
             raise ConfigError(
                 f'{type(self).__name__}: {name} of shape {tuple(x.shape)}; expected (B, {frames}, {channels})'
             )
+        if self.normalize:
+            x = F.normalize(x, dim=-1)
+        return x if mask is None else x * mask.unsqueeze(-1)
