@@ -124,3 +124,21 @@ def test_a_broken_note_of_the_source_is_another_source(root):
     (root / 'features' / 'ours' / 'visual' / 'features.json').write_text('{"config')
     with pytest.raises(ValueError, match=r"config = None, not 'a\.py'"):
         FeatureWriter(root / 'features' / 'ours' / 'visual', {'config': 'a.py'})
+
+
+def test_further_streams(root):
+    writer = FeatureWriter(root / 'features' / 'bert', {})
+    for n, (trial, _, frames, _) in enumerate(TRIALS):
+        writer.write(trial, np.full((frames, 2), n, np.float32))
+    features = dict(visual='ours/visual', audio='ours/audio', text='bert')
+    dataset = build(root, features=features)
+    batch = collate_windows([dataset[i] for i in range(len(dataset))])
+    inputs = MODELS.build(dict(type='AffectDataPreprocessor'))(batch)['inputs']
+    assert set(inputs) == {f'{one}{end}' for one in ('visual', 'audio', 'text') for end in ('', '_mask')}
+    names = [trial for trial, *_ in TRIALS]
+    for b, sample in enumerate(batch['data_samples']):
+        n = len(sample.valid)
+        assert inputs['text_mask'][b].tolist() == [True] * n + [False] * (20 - n)
+        assert (inputs['text'][b, :n] == names.index(sample.trial)).all()
+    with pytest.raises(ValueError, match="features: 'a-b'; expected a name of letters"):
+        build(root, features={'a-b': 'bert'})

@@ -143,6 +143,7 @@ def test_modules_of_the_user_are_imported(tmp_path, monkeypatch):
             {'model.visual.backbone': None, 'model.visual.in_channels': 4},
             r'features = \{\}, model\.visual\.backbone = None',
         ),
+        ({'val_dataloader.dataset.features.text': 'bert'}, r"streams of the model are \['audio', 'visual'\]"),
     ],
 )
 def test_model_and_data_that_do_not_fit(options, text):
