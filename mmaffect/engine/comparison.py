@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.config import Config
 
 from ..datasets.corpus import Corpus
-from ..datasets.features import INDEX, corpus_folder
+from ..datasets.features import INDEX, Features, corpus_folder
 from ..errors import ConfigError
 from ..utils.files import write_text
 from .running import build_runner, data_loaders, load_config, prepare_resume
@@ -45,9 +45,7 @@ def train_once(
         MMAffectError: as :func:`mmaffect.engine.running.build_runner`.
     """
     cfg = load_config(config, options=options, data_root=data_root, work_dir=work_dir, features=features)
-    if cfg.get('val_dataloader') is None:
-        raise ConfigError(f'{config}: has no validation to compare')
-    Corpus(cfg.val_dataloader.dataset.data_root)
+    check_data(cfg)
     cfg.randomness.seed = seed
     # What the folder was trained with; a checkpoint of another config or corpus must not be continued.
     digest = hashlib.sha256('\n'.join([cfg.pretty_text, *_indexes(cfg)]).encode()).hexdigest()
@@ -91,6 +89,22 @@ def train_once(
     }
     write_text(result, json.dumps(found))
     return found
+
+
+def check_data(cfg: Config) -> None:
+    """Open what a config reads, before anything is trained.
+
+    Raises:
+        ConfigError: if it has no validation.
+        CorpusError: if its corpus or features are missing.
+    """
+    if cfg.get('val_dataloader') is None:
+        raise ConfigError(f'{cfg.filename}: has no validation to compare')
+    for loader in data_loaders(cfg, ('train_dataloader', 'val_dataloader')):
+        root = loader.dataset.data_root
+        Corpus(root)
+        for name in (loader.dataset.get('features') or {}).values():
+            Features(corpus_folder(root, 'features', name))
 
 
 def _indexes(cfg: Config) -> list[str]:

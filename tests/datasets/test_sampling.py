@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmaffect.datasets import Corpus, CorpusWriter, collate_windows
 from mmaffect.datasets.cutting import cut_waveform
@@ -134,14 +135,13 @@ def test_masks_that_do_not_fit_the_faces(root, tmp_path, shape, dtype, text):
 
 @pytest.mark.parametrize('size', [20, 60])
 def test_faces_are_scaled_as_pillow_does(root, size):
-    image = pytest.importorskip('PIL.Image')
     item = collate_windows([build(root, modalities=['visual'])[0]])
     scaled = MODELS.build(dict(type='AffectDataPreprocessor', image_size=size))(item)['inputs']['visual']
     whole = MODELS.build(dict(type='AffectDataPreprocessor'))(item)['inputs']['visual']
     assert scaled.shape == (1, 8, 3, size, size)
     for channel in range(3):
-        picture = image.fromarray(whole[0, 3, channel].numpy())
-        expected = picture.resize((size, size), image.Resampling.BILINEAR)
+        picture = Image.fromarray(whole[0, 3, channel].numpy())
+        expected = picture.resize((size, size), Image.Resampling.BILINEAR)
         assert np.abs(scaled[0, 3, channel].numpy() - np.asarray(expected)).max() < 1e-4
 
 

@@ -179,7 +179,7 @@ def test_key_that_does_not_exist(corpus):
         ('model.neck.num_iters=0', 'num_iters=0'),
         ('train_dataloader.dataset.hop=50', 'hop=50'),
         ('optim_wrapper.optimizer.lr=-1.0', 'Invalid learning rate: -1.0'),
-        ('model.neck.seq_len=30', r'expected (B, 30, 64)'),
+        ('model.neck.seq_len=30', 'model.neck.seq_len = 30: expected the same'),
     ],
 )
 def test_value_that_does_not_fit(corpus, tmp_path, option, text):

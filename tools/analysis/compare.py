@@ -43,7 +43,7 @@ def main() -> int:
     import torch
 
     from mmaffect.apis.zoo import config_path
-    from mmaffect.engine.comparison import comparison_table, summarise, train_once
+    from mmaffect.engine.comparison import check_data, comparison_table, summarise, train_once
     from mmaffect.engine.running import load_config
     from mmaffect.errors import ConfigError
     from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
@@ -55,7 +55,7 @@ def main() -> int:
     configs = {}
     for given in args.configs:
         path = str(config_path(given))
-        load_config(path, options=args.cfg_options, data_root=args.data_root, features=args.features)
+        check_data(load_config(path, options=args.cfg_options, data_root=args.data_root, features=args.features))
         if Path(path).stem in configs:
             raise ConfigError(f'{given}: a second config of the name {Path(path).stem}')
         configs[Path(path).stem] = path
