@@ -63,16 +63,18 @@ def train_once(
     if not same:
         (folder / 'last_checkpoint').unlink(missing_ok=True)
         write_text(started, digest)
-    prepare_resume(cfg, 'auto')
     with open(folder / 'output.log', 'a') as log:
         stdout, stderr = sys.stdout, sys.stderr
         sys.stdout = sys.stderr = log
         try:
+            prepare_resume(cfg, 'auto')
             runner = build_runner(cfg)
             runner.train()
         finally:
             sys.stdout, sys.stderr = stdout, stderr
     scalars = runner.message_hub.log_scalars
+    if 'train/time' not in scalars:
+        raise ConfigError(f'{config}: train_cfg.max_epochs = {cfg.train_cfg.max_epochs}; expected at least 1')
     history = {
         key.removeprefix('val/'): [float(value) for value in scalar.data[0]]
         for key, scalar in scalars.items()
