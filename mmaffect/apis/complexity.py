@@ -98,7 +98,8 @@ def get_complexity(cfg: Config) -> Complexity:
         raise ConfigError(f'{cfg.filename}: the model does not take windows of its data loader: {error}') from error
     counts = counter.get_flop_counts()
     parts = {}
-    for name in (*PARTS, 'neck', 'head'):
+    further = [f'further.{name}' for name in cfg.model.get('further') or {}]
+    for name in (*PARTS, *further, 'neck', 'head'):
         module = _submodule(model, name)
         parameters = sum(one.numel() for one in module.parameters()) if module is not None else 0
         flops = sum(counts.get(f'{type(model).__name__}.{name}', {}).values())
