@@ -1,7 +1,7 @@
 """A small corpus in the raw layout of Aff-Wild2, whose faces and labels both encode their frame number."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -59,6 +59,19 @@ def write_trial(
     for i in range(rows):
         if i not in gaps:
             cv2.imwrite(str(faces / f'{i + 1:05d}.jpg'), np.full((112, 112, 3), face_colour(i)[::-1], np.uint8))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def memory_of_the_system() -> Iterator[None]:
+    """Leave the allocator of the test process as it is.
+
+    In memory that is used again and not fresh from the system, libx264 gives about one small video in a thousand other
+    bytes, and all tests of a worker share its memory.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for place in ('mmaffect.compat', 'mmaffect.engine.running'):
+            patch.setattr(f'{place}.keep_freed_memory', lambda: None)
+        yield
 
 
 @pytest.fixture(scope='session')
