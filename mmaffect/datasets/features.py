@@ -175,6 +175,7 @@ class FeatureWriter:
                 found = json.loads(path.read_text(encoding='utf-8'))
             except ValueError:
                 found = {}
+            found = found if isinstance(found, dict) else {}
             different = [key for key, value in source.items() if found.get(key) != value]
             if different:
                 raise CorpusError(

@@ -56,7 +56,7 @@ def train_once(
         if found['config'] == digest:
             return found
         result.unlink()
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass
     started = folder / 'config.sha256'
     same = started.is_file() and started.read_text() == digest

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...registry import MODELS
-
-UNITS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+from .residual import choose_units, stages, start_convolutions
 
 
 class Conv2Plus1D(nn.Sequential):
@@ -88,12 +87,7 @@ class R2Plus1D(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if units is None:
-            if depth not in UNITS:
-                raise ConfigError(f'depth={depth}; expected one of {sorted(UNITS)}')
-            units = UNITS[depth]
-        if not len(units) == len(channels) == 4:
-            raise ConfigError(f'units {tuple(units)} and channels {tuple(channels)}; expected one for each of 4 stages')
+        units = choose_units(depth, units, channels)
         self.in_channels = in_channels
         self.out_channels = channels[-1]
 
@@ -108,14 +102,9 @@ class R2Plus1D(BaseModule):
             nn.BatchNorm3d(width),
             nn.ReLU(inplace=True),
         )
-        for i, (count, out_width) in enumerate(zip(units, channels, strict=True), start=1):
-            stage = [BasicUnit(width, out_width, 1 if i == 1 else 2)]
-            stage += [BasicUnit(out_width, out_width, 1) for _ in range(count - 1)]
-            self.add_module(f'layer{i}', nn.Sequential(*stage))
-            width = out_width
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d):
-                nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+        for name, stage in stages(BasicUnit, units, channels):
+            self.add_module(name, stage)
+        start_convolutions(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed clips.
