@@ -78,17 +78,10 @@ class _Inventory:
     face_folders: list[Path]
 
 
-def find_trials(raw: str | Path) -> list[RawTrial]:
-    """Trials of a raw corpus: training, validation, test, each in lexicographic order.
-
-    Raises:
-        CorpusError: as :func:`read_layout`.
-    """
-    return read_layout(raw).trials
-
-
 def read_layout(raw: str | Path) -> RawCorpus:
     """Find all trials of a raw corpus and their files, opening no video and listing no face folder.
+
+    Trials are in lexicographic order within training, validation and test, which follow one another.
 
     Args:
         raw: the folder into which the distributed archives were unpacked.

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from torch import nn
+from torchvision.models import video
 
 from mmaffect.apis import get_complexity
 from mmaffect.apis.complexity import dummy_inputs, saved_bytes
@@ -54,8 +55,7 @@ def test_backbones_of_the_released_model():
 
 
 def test_clip_backbone_against_torchvision():
-    models = pytest.importorskip('torchvision.models.video')
-    stated = models.R2Plus1D_18_Weights.KINETICS400_V1.meta
+    stated = video.R2Plus1D_18_Weights.KINETICS400_V1.meta
     found = complexity('visual_r2plus1d_affwild2', **{'val_dataloader.dataset.clip_frames': 16})
     # Without its classifier of 400 classes.
     assert found.parts['visual.backbone'].parameters == stated['num_params'] - 513 * 400

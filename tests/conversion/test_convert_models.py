@@ -259,7 +259,9 @@ def test_fits_the_config(name):
     config = Config.fromfile(Path(__file__).parents[2] / f'configs/{name}.py')
     with torch.device('meta'):
         model = MODELS.build(config.model)
-    check_model(model, CONFIGS[name]().state_dict, name)
+    converted = CONFIGS[name]().state_dict
+    check_model(model, converted, name)
+    assert set(converted) == set(model.state_dict())
 
 
 @pytest.mark.parametrize('place', ['', 'fusion.', 'a.b.'])

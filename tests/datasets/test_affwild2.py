@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from mmaffect.datasets.affwild2 import check_files, find_trials, read_layout
+from mmaffect.datasets.affwild2 import check_files, read_layout
 from mmaffect.errors import CorpusError
 
 
 def test_trials_are_ordered_and_know_their_files(raw_corpus):
-    trials = find_trials(raw_corpus)
+    trials = read_layout(raw_corpus).trials
     assert [(trial.name, trial.split) for trial in trials] == [
         ('video1', 'train'),
         ('video2_left', 'train'),
@@ -29,17 +29,17 @@ def test_trials_are_ordered_and_know_their_files(raw_corpus):
     'place', ['VA_Set', 'annotations/VA_Set', '6th_ABAW_Annotations/VA_Estimation_Challenge', 'annotations/8th/va_set']
 )
 def test_older_layouts(raw_corpus, place):
-    expected = [(trial.name, trial.split) for trial in find_trials(raw_corpus)]
+    expected = [(trial.name, trial.split) for trial in read_layout(raw_corpus).trials]
     (raw_corpus / place).parent.mkdir(parents=True, exist_ok=True)
     (raw_corpus / 'VA_Estimation_Challenge').rename(raw_corpus / place)
     (raw_corpus / 'cropped_aligned').rename(raw_corpus / 'cropped_aligned_new_50_vids')
-    assert [(trial.name, trial.split) for trial in find_trials(raw_corpus)] == expected
+    assert [(trial.name, trial.split) for trial in read_layout(raw_corpus).trials] == expected
 
 
 def test_unsuffixed_trial_beside_a_suffixed_one(raw_corpus, add_raw_trial):
     add_raw_trial(raw_corpus, 'video2', 'train', rows=5)
     add_raw_trial(raw_corpus, 'a_left', 'train', rows=3)
-    videos = {trial.name: trial.video.name for trial in find_trials(raw_corpus)}
+    videos = {trial.name: trial.video.name for trial in read_layout(raw_corpus).trials}
     assert videos['video2'] == videos['video2_left'] == videos['video2_right'] == 'video2.mp4'
     assert videos['a_left'] == 'a_left.mp4'
 
@@ -118,20 +118,20 @@ def _second(path: str):
 def test_problems_name_the_file(raw_corpus, damage, message):
     damage(raw_corpus)
     with pytest.raises(CorpusError, match=message):
-        find_trials(raw_corpus)
+        read_layout(raw_corpus)
 
 
 def test_nothing_to_prepare(tmp_path):
     with pytest.raises(CorpusError, match='no trials found; expected VA_Estimation_Challenge'):
-        find_trials(tmp_path)
+        read_layout(tmp_path)
     with pytest.raises(CorpusError, match='no such folder'):
-        find_trials(tmp_path / 'missing')
+        read_layout(tmp_path / 'missing')
 
 
 def test_missing_video_or_faces(raw_corpus):
     (raw_corpus / 'videos/batch1/video2.mp4').unlink()
     (raw_corpus / 'cropped_aligned/video3').rename(raw_corpus / 'elsewhere')
-    trials = {trial.name: trial for trial in find_trials(raw_corpus)}
+    trials = {trial.name: trial for trial in read_layout(raw_corpus).trials}
     with pytest.raises(CorpusError, match=r'video2_left\.txt: has no video; expected video2_left\.mp4 or video2\.mp4'):
         check_files(trials['video2_left'])
     with pytest.raises(CorpusError, match=r'video3\.txt: has no face images; expected cropped_aligned/video3/00001'):
@@ -142,4 +142,4 @@ def test_missing_video_or_faces(raw_corpus):
 def test_lists_of_other_tracks_are_not_read(raw_corpus):
     for name in ('Expression_Classification', 'Action_Unit_Detection'):
         (raw_corpus / f'{name}_Challenge_test_set_release.txt').write_text('video9\n')
-    assert 'video9' not in [trial.name for trial in find_trials(raw_corpus)]
+    assert 'video9' not in [trial.name for trial in read_layout(raw_corpus).trials]

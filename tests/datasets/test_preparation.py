@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmaffect.datasets import preparation
-from mmaffect.datasets.affwild2 import find_trials
+from mmaffect.datasets.affwild2 import read_layout
 from mmaffect.datasets.corpus import Corpus
 from mmaffect.datasets.corpus_writer import CorpusWriter
 from mmaffect.datasets.preparation import fit_timestamps, frame_bytes, prepare, prepare_trial
@@ -33,7 +33,7 @@ def writer(tmp_path):
 
 def test_faces_and_labels_stay_in_step(prepared, raw_corpus_template, frame_of_face):
     corpus = Corpus(prepared[0])
-    for trial in find_trials(raw_corpus_template):
+    for trial in read_layout(raw_corpus_template).trials:
         found = corpus[trial.name]
         numbers = np.arange(len(found.faces))
         seen = [frame_of_face(face) for face in found.faces[found.face_present]]
@@ -49,7 +49,7 @@ def test_faces_and_labels_stay_in_step(prepared, raw_corpus_template, frame_of_f
 
 def test_times_and_sound_are_those_of_the_video(prepared, raw_corpus_template):
     corpus = Corpus(prepared[0])
-    for trial in find_trials(raw_corpus_template):
+    for trial in read_layout(raw_corpus_template).trials:
         found = corpus[trial.name]
         seconds = read_timestamps(trial.video).seconds
         common = min(len(seconds), len(found.timestamps))
@@ -238,7 +238,7 @@ def test_no_space_left_names_the_folder(raw_corpus_template, writer, monkeypatch
     def full(*_):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    trial = find_trials(raw_corpus_template)[0]
+    trial = read_layout(raw_corpus_template).trials[0]
     monkeypatch.setattr('mmaffect.utils.files.os.fsync', full)
     with pytest.raises(OSError, match='No space left on device; trial video1 is not written') as error:
         prepare_trial(trial, writer)
@@ -247,7 +247,7 @@ def test_no_space_left_names_the_folder(raw_corpus_template, writer, monkeypatch
 
 
 def test_video_that_cannot_be_read(raw_corpus, writer):
-    trial = find_trials(raw_corpus)[0]
+    trial = read_layout(raw_corpus).trials[0]
     data = trial.video.read_bytes()
     for content in (b'', b'<html>', data[: len(data) // 2], data[len(data) // 2 :]):
         trial.video.write_bytes(content)
@@ -259,7 +259,7 @@ def test_video_that_cannot_be_read(raw_corpus, writer):
 def test_one_frame_for_many_rows(raw_corpus, add_raw_trial, writer):
     add_raw_trial(raw_corpus, 'a', rows=10, video_frames=1)
     with pytest.raises(MediaError, match=r'a\.mp4: 1 frames for 10 rows of .*a\.txt'):
-        prepare_trial(find_trials(raw_corpus)[0], writer)
+        prepare_trial(read_layout(raw_corpus).trials[0], writer)
 
 
 def test_frame_costs_less_than_8_kilobytes(raw_corpus, add_raw_trial, tmp_path):
@@ -267,7 +267,7 @@ def test_frame_costs_less_than_8_kilobytes(raw_corpus, add_raw_trial, tmp_path):
     assert frame_bytes(48, get_front_end('paper'), fps=30) < 8000
     add_raw_trial(raw_corpus, 'a', rows=250)
     writer = CorpusWriter(tmp_path / 'out', name='test', front_end=get_front_end('paper'))
-    entry = prepare_trial(find_trials(raw_corpus)[0], writer)
+    entry = prepare_trial(read_layout(raw_corpus).trials[0], writer)
     assert entry['info']['num_frames'] == 250
     assert sum(entry['info']['bytes'].values()) / 250 < 8000
 
