@@ -16,6 +16,7 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """
     try:
         status = main() or 0
+        _leave_process_group()
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         status = 130
@@ -26,6 +27,13 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
         print(f'error: {one_line(error)}', file=sys.stderr)
         status = 1
     sys.exit(status)
+
+
+def _leave_process_group() -> None:
+    """End the threads of a process group, which otherwise abort the process now and then while it exits."""
+    distributed = sys.modules.get('torch.distributed')
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def runner_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmaffect.errors import CorpusError
-from mmaffect.utils.cli import one_line
+from mmaffect.utils.cli import one_line, run_tool
 from mmaffect.utils.files import replacing, sha256, write_array, write_text
 
 
@@ -70,3 +70,13 @@ def test_an_error_of_a_worker_is_one_line_without_its_traceback():
         list(torch.utils.data.DataLoader(Broken(), num_workers=1))
     assert 'Traceback' in str(caught.value)
     assert one_line(caught.value) == 'features/a.npy: has values that are not finite'
+
+
+def test_a_tool_leaves_its_process_group(tmp_path):
+    def main():
+        torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
+
+    with pytest.raises(SystemExit) as ended:
+        run_tool(main)
+    assert ended.value.code == 0
+    assert not torch.distributed.is_initialized()
