@@ -1,6 +1,8 @@
 """How command-line tools end: what a user can cause is one line on stderr and a status that is not 0."""
 
 import argparse
+import atexit
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -16,7 +18,6 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     """
     try:
         status = main() or 0
-        _leave_process_group()
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         status = 130
@@ -26,14 +27,24 @@ def run_tool(main: Callable[[], int | None]) -> NoReturn:
     except OSError as error:
         print(f'error: {one_line(error)}', file=sys.stderr)
         status = 1
-    sys.exit(status)
+    _leave(status)
 
 
-def _leave_process_group() -> None:
-    """End the threads of a process group, which otherwise abort the process now and then while it exits."""
+def _leave(status: int) -> NoReturn:
+    """Exit; with a process group, without taking the interpreter down beneath its threads.
+
+    A thread of gloo that drops the last reference to a tensor meanwhile aborts the process (``terminate called without
+    an active exception``), also after ``destroy_process_group``, since DDP holds the group.
+    """
     distributed = sys.modules.get('torch.distributed')
-    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        sys.exit(status)
+    if status == 0:  # else other ranks may be in the middle of an operation
         distributed.destroy_process_group()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def runner_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmaffect.errors import CorpusError
-from mmaffect.utils.cli import one_line, run_tool
+from mmaffect.utils.cli import one_line
 from mmaffect.utils.files import replacing, sha256, write_array, write_text
 
 
@@ -72,11 +72,24 @@ def test_an_error_of_a_worker_is_one_line_without_its_traceback():
     assert one_line(caught.value) == 'features/a.npy: has values that are not finite'
 
 
-def test_a_tool_leaves_its_process_group(tmp_path):
-    def main():
-        torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/store', rank=0, world_size=1)
-
-    with pytest.raises(SystemExit) as ended:
-        run_tool(main)
-    assert ended.value.code == 0
-    assert not torch.distributed.is_initialized()
+@pytest.mark.parametrize(('ending', 'status'), [('return', 0), ("raise MMAffectError('no')", 1)])
+def test_a_tool_leaves_its_process_group(tmp_path, ending, status):
+    # What is printed and what others registered for the end are there, though the interpreter is not taken down.
+    program = f"""
+import atexit, torch
+from mmaffect.errors import MMAffectError
+from mmaffect.utils.cli import run_tool
+class Guard:
+    def __del__(self):
+        print('interpreter taken down')
+guard = Guard()
+def main():
+    torch.distributed.init_process_group('gloo', init_method='file://{tmp_path}/store', rank=0, world_size=1)
+    atexit.register(print, 'registered')
+    print('printed')
+    {ending}
+run_tool(main)
+"""
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    assert done.stdout == 'printed\nregistered\n'
