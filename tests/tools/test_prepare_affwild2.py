@@ -36,9 +36,16 @@ def files(root: Path) -> dict[str, bytes]:
 
 def start(raw, out, *args):
     command = [sys.executable, str(TOOL), str(raw), str(out), *args]
-    # In a session of its own, so that a signal reaches the tool with its workers as one from a terminal does.
+    # In a session of its own, so that a signal reaches the tool with its workers as one from a terminal does; with
+    # SIGINT as it is there, since a shell ignores it for what it runs in the background, these tests among them.
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd='/'
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        cwd='/',
     )
 
 
