@@ -39,14 +39,13 @@ def main() -> None:
 
     from pathlib import Path
 
-    import torch
     from mmengine.device import get_device
     from mmengine.runner import set_random_seed
 
     from mmaffect.compat import keep_freed_memory
     from mmaffect.datasets import Corpus
     from mmaffect.engine.extraction import extract_features, load_backbones, settings_digest
-    from mmaffect.engine.running import build_model, init_weights, load_config
+    from mmaffect.engine.running import build_model, check_device, init_weights, load_config
     from mmaffect.errors import ConfigError
     from mmaffect.utils.files import sha256
 
@@ -54,11 +53,7 @@ def main() -> None:
     if cfg.get('val_dataloader') is None:
         raise ConfigError(f'{args.config}: has no val_dataloader; its dataset says how frames are read')
     Corpus(args.corpus)
-    try:
-        device = torch.device(args.device or get_device())
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f'--device {args.device}: {error}') from None
+    device = check_device(args.device or get_device())
     if device.type == 'cpu':
         keep_freed_memory()
     # Weights that the config does not name are drawn.

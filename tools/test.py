@@ -26,18 +26,11 @@ def main() -> None:
     from mmengine.dist import is_main_process
 
     from mmaffect.engine.checkpoint import load_weights
-    from mmaffect.engine.running import build_runner, load_config
+    from mmaffect.engine.running import build_runner, load_tool_config
     from mmaffect.evaluation.functional import figures_table
     from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
 
-    cfg = load_config(
-        args.config,
-        options=args.cfg_options,
-        data_root=args.data_root,
-        work_dir=args.work_dir,
-        features=args.features,
-        launcher=args.launcher,
-    )
+    cfg = load_tool_config(args)
     if args.split:
         cfg.test_dataloader.dataset.split = args.split
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]

@@ -28,16 +28,9 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
 
-    from mmaffect.engine.running import build_runner, load_config, prepare_resume, use_amp
+    from mmaffect.engine.running import build_runner, load_tool_config, prepare_resume, use_amp
 
-    cfg = load_config(
-        args.config,
-        options=args.cfg_options,
-        data_root=args.data_root,
-        work_dir=args.work_dir,
-        features=args.features,
-        launcher=args.launcher,
-    )
+    cfg = load_tool_config(args)
     if args.amp:
         use_amp(cfg)
     if args.auto_scale_lr:

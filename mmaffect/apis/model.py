@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 from torch import nn
 
 from ..engine.checkpoint import load_weights
-from ..engine.config_check import check_config, check_options
-from ..engine.running import build_model, init_weights, load_config
+from ..engine.config_check import check_config
+from ..engine.running import build_model, check_device, init_weights, load_config, merge_options
+from ..engine.size_check import check_sizes
 from ..errors import ConfigError
 from ..utils.download import fetch
 from .zoo import config_path, get_model_info, is_config_file
@@ -83,25 +83,17 @@ def _config(config: str | Path | Config, options: Mapping[str, object] | None) -
     if not isinstance(config, Config):
         return load_config(config_path(config), options=options)
     cfg = config.copy()
-    check_options(cfg, options)
-    try:
-        cfg.merge_from_dict(dict(options or {}))
-    except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise ConfigError(f'cfg_options {", ".join(options)}: {error}') from None
+    merge_options(cfg, options)
     check_config(cfg)
+    check_sizes(cfg)
     return cfg
 
 
 def _build(cfg: Config, device: str) -> nn.Module:
-    try:
-        torch.empty(0, device=device)
-    # A device that this machine or this build of PyTorch has not.
-    except (RuntimeError, AssertionError):
-        known = ['cpu', *(f'cuda:{i}' for i in range(torch.cuda.device_count()))]
-        raise ConfigError(f'device={device!r}: not available here; expected {" or ".join(known)}') from None
+    place = check_device(device)
     model = build_model(cfg)
     model.cfg = cfg
-    return model.to(device)
+    return model.to(place)
 
 
 def _load(model: nn.Module, checkpoint: str | Path | None) -> None:

@@ -11,6 +11,7 @@ from ..errors import ConfigError, CorpusError
 from ..media.log_mel import Align
 from ..registry import DATASETS, TRANSFORMS
 from ..structures import AFFECT
+from ..utils.checks import check_size
 from .corpus import SPLITS, Corpus, Split, Trial
 from .cutting import cut_patches, cut_rows, cut_waveform
 from .features import FaceMasks, Features, corpus_folder
@@ -96,8 +97,8 @@ class AffectDataset(BaseDataset):
             ('clip_dilation', clip_dilation),
             ('patch_rows', patch_rows),
         ):
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ConfigError(f'{name}={value!r}; expected an integer of at least 1')
+            if value is not None:
+                check_size('AffectDataset', name, value)
         window_starts(1, window, hop, stride)
         split_folds((), (), fold)
         if unknown := [one for one in modalities if one not in MODALITIES]:

@@ -8,6 +8,7 @@
 """
 
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path, PurePath
 from tokenize import TokenError
@@ -108,6 +109,11 @@ class TrialArrays:
         return array
 
 
+def feature_files(folder: Path) -> Iterator[Path]:
+    """Arrays of a folder, without those that are being written, or were when a run was killed."""
+    return folder.glob('[!.]*.npy')
+
+
 class Features(TrialArrays):
     """Features of the trials of a corpus: ``(T, d)`` floating-point, all finite, of one width."""
 
@@ -125,7 +131,7 @@ class Features(TrialArrays):
         Raises:
             CorpusError: if there are no features, or the first file holds none.
         """
-        first = min(self.folder.glob('*.npy'), default=None)
+        first = min(feature_files(self.folder), default=None)
         if first is None:
             raise CorpusError(f'{self.folder}: holds no .npy files')
         return self._read(first).shape[1]
@@ -182,7 +188,7 @@ class FeatureWriter:
                     f'{self.folder}: holds features with {different[0]} = {found.get(different[0])!r}, not '
                     f'{source[different[0]]!r}; give another name or delete the folder'
                 )
-        elif any(self.folder.glob('*.npy')):
+        elif any(feature_files(self.folder)):
             raise CorpusError(f'{self.folder}: holds features that others made; give another name')
         else:
             write_text(path, json.dumps(source, indent=1))

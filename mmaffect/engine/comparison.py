@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.config import Config
 
 from ..datasets.corpus import Corpus
-from ..datasets.features import INDEX, Features, corpus_folder
+from ..datasets.features import INDEX, Features, corpus_folder, feature_files
 from ..errors import ConfigError
 from ..utils.files import write_text
 from .running import build_runner, data_loaders, load_config, prepare_resume
@@ -120,7 +120,7 @@ def _indexes(cfg: Config) -> list[str]:
             if (folder / INDEX).is_file():
                 found.append((folder / INDEX).read_text(encoding='utf-8'))
             else:  # of others
-                found += [f'{path} {path.stat()[6:9]}' for path in sorted(folder.glob('*.npy'))]
+                found += [f'{path} {path.stat()[6:9]}' for path in sorted(feature_files(folder))]
     return found
 
 

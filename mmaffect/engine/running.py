@@ -1,5 +1,6 @@
 """From a config file to a Runner: what tools/train.py and tools/test.py share."""
 
+import argparse
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -64,11 +65,7 @@ def load_config(
     except (Exception, SystemExit) as error:  # a config is a program, and can fail in any way
         raise ConfigError(f'{path}: {type(error).__name__}: {error}') from None
     import_custom_modules(cfg.get('custom_imports'), cfg.filename)
-    check_options(cfg, options)
-    try:
-        cfg.merge_from_dict(dict(options or {}))
-    except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise ConfigError(f'--cfg-options {" ".join(options)}: {error}') from None
+    merge_options(cfg, options)
     if data_root is not None:
         for loader in data_loaders(cfg):
             loader.dataset.data_root = data_root
@@ -79,6 +76,46 @@ def load_config(
     check_config(cfg)
     check_sizes(cfg)
     return cfg
+
+
+def load_tool_config(args: argparse.Namespace) -> Config:
+    """:func:`load_config` by the arguments of :func:`mmaffect.utils.cli.runner_arguments` and ``config``."""
+    return load_config(
+        args.config,
+        options=args.cfg_options,
+        data_root=args.data_root,
+        work_dir=args.work_dir,
+        features=args.features,
+        launcher=args.launcher,
+    )
+
+
+def merge_options(cfg: Config, options: Mapping[str, object] | None) -> None:
+    """Merge dotted keys and values into a config, which is not checked yet.
+
+    Raises:
+        ConfigError: if a key cannot be merged.
+    """
+    check_options(cfg, options)
+    try:
+        cfg.merge_from_dict(dict(options or {}))
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise ConfigError(f'--cfg-options {" ".join(options)}: {error}') from None
+
+
+def check_device(name: str) -> torch.device:
+    """A device that can be used here.
+
+    Raises:
+        ConfigError: if this machine or this build of PyTorch has it not.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        known = ['cpu', *(f'cuda:{i}' for i in range(torch.cuda.device_count()))]
+        raise ConfigError(f'device={name!r}: not available here; expected {" or ".join(known)}') from None
+    return device
 
 
 def data_loaders(cfg: Config, names: tuple[str, ...] = DATALOADERS) -> list[ConfigDict]:

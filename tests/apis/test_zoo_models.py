@@ -184,10 +184,13 @@ def test_init_model(tiny):
         init_model('tiny', device='abacus')
     with pytest.raises(ConfigError, match="device='cuda:99'"):
         get_model('tiny', device='cuda:99')
-    with pytest.raises(ConfigError, match=r'cfg_options model\.head\.hidden\.a'):
+    with pytest.raises(ConfigError, match=r'cfg-options model\.head\.hidden\.a'):
         init_model(model.cfg, cfg_options={'model.head.hidden.a': 6})
     with pytest.raises(ConfigError, match=r'tiny\.py: empty'):
         init_model('tiny', cfg_options={'model.head.hidden': 'abc'})
+    demo = Config.fromfile(get_model_info('grjca_demo').config)
+    with pytest.raises(ConfigError, match=r'window = 100, model\.neck\.seq_len = 30: expected the same'):
+        init_model(demo, cfg_options={'model.neck.seq_len': 30})
     with pytest.raises(ConfigError, match='has no model'):
         get_model(Config(dict(default_scope='mmaffect')))
     with pytest.raises(CheckpointError, match='a checkpoint of another model'):

@@ -5,6 +5,7 @@ import pytest
 
 from mmaffect.datasets import collate_windows
 from mmaffect.datasets.features import Features, FeatureWriter, corpus_folder
+from mmaffect.errors import CorpusError
 from mmaffect.registry import DATASETS, MODELS
 from tests.corpora import TRIALS, write_corpus
 
@@ -142,3 +143,11 @@ def test_further_streams(root):
         assert (inputs['text'][b, :n] == names.index(sample.trial)).all()
     with pytest.raises(ValueError, match="features: 'a-b'; expected a name of letters"):
         build(root, features={'a-b': 'bert'})
+
+
+def test_what_a_killed_run_left_is_no_feature(tmp_path):
+    (tmp_path / '.a.12.tmp.npy').write_bytes(b'half')
+    with pytest.raises(CorpusError, match=r'holds no \.npy files'):
+        Features(tmp_path).channels()
+    FeatureWriter(tmp_path, {'config': 'x'}).write('a', np.zeros((3, 5), np.float32))
+    assert Features(tmp_path).channels() == 5

@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ...errors import ConfigError
-from .checks import check_size
+from ...utils.checks import check_size
 
 
 class FusionNeck(BaseModule):

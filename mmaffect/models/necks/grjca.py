@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...registry import MODELS
-from .checks import check_temperature
+from ...utils.checks import check_temperature
 from .rjca import RJCA
 
 

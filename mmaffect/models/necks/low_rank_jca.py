@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...registry import MODELS
+from ...utils.checks import check_size
 from .base import FusionNeck
-from .checks import check_size
 
 
 def low_rank_joint_attention(E_m: Tensor, J: Tensor, W_jm: Tensor, W_cm: Tensor, W_m: Tensor, W_hm: Tensor) -> Tensor:

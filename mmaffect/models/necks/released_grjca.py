@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...registry import MODELS
+from ...utils.checks import check_temperature
 from .base import FusionNeck
-from .checks import check_temperature
 from .functional import xavier_
 from .grjca import Gates, mix
 from .released_joint_attention import ReleasedJointAttention

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import ConfigError
-from .checks import check_dropout, check_size
+from ...utils.checks import check_dropout, check_size
 from .functional import xavier_
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...registry import MODELS
+from ...utils.checks import check_dropout, check_size
 from .base import FusionNeck
-from .checks import check_dropout, check_size
 from .joint_cross_attention import JointCrossAttention
 
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...errors import ConfigError
 from ...registry import MODELS
+from ...utils.checks import check_dropout, check_size
 
 
 @MODELS.register_module()
@@ -56,10 +56,8 @@ class ResidualLSTM(BaseModule):
             ('hidden', hidden),
             ('num_layers', num_layers),
         ):
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f'ResidualLSTM: {name}={value!r}; expected an integer of at least 1')
-        if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-            raise ConfigError(f'ResidualLSTM: dropout={dropout!r}; expected 0 <= dropout < 1')
+            check_size('ResidualLSTM', name, value)
+        check_dropout('ResidualLSTM', dropout)
         directions = 2 if bidirectional else 1
         self.in_channels = in_channels
         self.out_channels = out_channels

@@ -1,6 +1,6 @@
-"""Checks of what a config gives to a neck; ``owner`` is the class that the error names."""
+"""Checks of what a config gives to a class; ``owner`` is the name of the class in the error."""
 
-from ...errors import ConfigError
+from ..errors import ConfigError
 
 
 def check_size(owner: str, name: str, value: int) -> None:
