@@ -26,11 +26,12 @@ def main() -> None:
     from mmengine.dist import is_main_process
 
     from mmaffect.engine.checkpoint import load_weights
-    from mmaffect.engine.running import build_runner, load_tool_config
+    from mmaffect.engine.running import build_runner, load_tool_config, require
     from mmaffect.evaluation.functional import figures_table
     from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
 
     cfg = load_tool_config(args)
+    require(cfg, 'test_dataloader', 'test_evaluator')
     if args.split:
         cfg.test_dataloader.dataset.split = args.split
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]

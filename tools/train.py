@@ -28,12 +28,13 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
 
-    from mmaffect.engine.running import build_runner, load_tool_config, prepare_resume, use_amp
+    from mmaffect.engine.running import build_runner, load_tool_config, prepare_resume, require, use_amp
 
     cfg = load_tool_config(args)
     if args.amp:
         use_amp(cfg)
     if args.auto_scale_lr:
+        require(cfg, 'auto_scale_lr')
         cfg.auto_scale_lr.enable = True
     prepare_resume(cfg, args.resume)
     build_runner(cfg).train()

@@ -90,6 +90,13 @@ def load_tool_config(args: argparse.Namespace) -> Config:
     )
 
 
+def require(cfg: Config, *keys: str) -> None:
+    """Raise :class:`ConfigError` for the first of the top-level keys that a config has not."""
+    for key in keys:
+        if not cfg.get(key):
+            raise ConfigError(f'{cfg.filename or "config"}: has no {key}')
+
+
 def merge_options(cfg: Config, options: Mapping[str, object] | None) -> None:
     """Merge dotted keys and values into a config, which is not checked yet.
 
@@ -129,8 +136,7 @@ def build_model(cfg: Config) -> nn.Module:
     Raises:
         ConfigError: if the config has no model, or a value does not fit its constructor.
     """
-    if not cfg.get('model'):
-        raise ConfigError(f'{cfg.filename or "config"}: has no model')
+    require(cfg, 'model')
     with DefaultScope.overwrite_default_scope('mmaffect'), _named(cfg):
         return MODELS.build(cfg.model)
 
@@ -168,8 +174,12 @@ def use_features(cfg: Config, name: str) -> None:
 
     Raises:
         CorpusError: if there are none, for a modality of the model.
+        ConfigError: if the config has no model or no data loader.
     """
+    require(cfg, 'model')
     loaders = data_loaders(cfg)
+    if not loaders:
+        raise ConfigError(f'{cfg.filename or "config"}: has no data loader to read features')
     root = loaders[0].dataset.data_root
     streams = {one: cfg.model[one] for one in MODALITIES if cfg.model.get(one) is not None}
     for modality, stream in streams.items():
@@ -182,7 +192,12 @@ def use_features(cfg: Config, name: str) -> None:
 
 
 def use_amp(cfg: Config) -> None:
-    """Train in bfloat16 autocast."""
+    """Train in bfloat16 autocast.
+
+    Raises:
+        ConfigError: if the config has no ``optim_wrapper``.
+    """
+    require(cfg, 'optim_wrapper')
     cfg.optim_wrapper.type = 'AutocastOptimWrapper'
 
 
@@ -216,9 +231,7 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
     """
     allow_runner_checkpoints()
     use_safe_loading()
-    for key in ('model', *loaders[:1]):
-        if not cfg.get(key):
-            raise ConfigError(f'{cfg.filename}: has no {key}')
+    require(cfg, 'model', *loaders[:1])
     for root in {loader.dataset.data_root for loader in data_loaders(cfg, loaders)}:
         Corpus(root)
     state = read_checkpoint(fetch(cfg.load_from))['state_dict'] if cfg.get('load_from') else None

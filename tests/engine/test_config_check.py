@@ -1,5 +1,6 @@
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -172,3 +173,22 @@ def test_cached_features_in_the_place_of_backbones(tmp_path):
         assert not [key for key in model.state_dict() if 'backbone' in key]
     with pytest.raises(ValueError, match='features/none/audio: no such features'):
         load_config(CONFIGS / 'grjca_affwild2.py', data_root=str(corpus), features='none')
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments', 'missing'),
+    [
+        ('train', ['--features', 'x'], 'model'),
+        ('train', ['--amp'], 'optim_wrapper'),
+        ('train', ['--auto-scale-lr'], 'auto_scale_lr'),
+        ('train', [], 'model'),
+        ('test', ['x.pth', '--split', 'test'], 'test_dataloader'),
+    ],
+)
+def test_a_config_without_what_a_flag_changes(tmp_path, tool, arguments, missing):
+    config = tmp_path / 'bare.py'
+    config.write_text("default_scope = 'mmaffect'\n")
+    command = [sys.executable, str(CONFIGS.parent / f'tools/{tool}.py'), str(config), *arguments]
+    done = subprocess.run([*command, '--work-dir', str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f'error: {config}: has no {missing}\n'
