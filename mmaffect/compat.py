@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .errors import ConfigError
+from .utils.files import replacing
 
 
 def allow_runner_checkpoints() -> None:
@@ -44,6 +45,32 @@ def allow_runner_checkpoints() -> None:
     )
 
 
+def write_whole_checkpoints() -> None:
+    """Let a Runner write a checkpoint under a temporary name and rename it when it is on the disk.
+
+    Symptom: MMEngine writes in place, so that a killed run leaves half a file under the name from which it would be
+    resumed; and it keeps a second copy of the file in memory meanwhile. Remote back ends are left to MMEngine.
+    """
+    from mmengine.runner import runner
+
+    if runner.save_checkpoint is not _save_checkpoint:
+        runner.save_checkpoint = _save_checkpoint
+
+
+def _save_checkpoint(
+    checkpoint: dict, filename: str, file_client_args: dict | None = None, backend_args: dict | None = None
+) -> None:
+    from mmengine.runner.checkpoint import save_checkpoint
+
+    if '://' in filename or file_client_args or backend_args:
+        save_checkpoint(checkpoint, filename, file_client_args, backend_args)
+        return
+    with replacing(filename) as temporary:
+        torch.save(checkpoint, temporary)
+        with open(temporary, 'rb') as file:
+            os.fsync(file.fileno())
+
+
 def init_cpu_process_group(launcher: str) -> None:
     """Start gloo before the Runner does.
 
@@ -74,6 +101,34 @@ def cpu_model_wrapper() -> dict:
     Symptom: MMEngine's default wrapper passes ``device_ids``, which DDP refuses for a model on the CPU.
     """
     return {'type': 'MMDistributedDataParallel', 'device_ids': None, 'broadcast_buffers': False}
+
+
+def use_sync_batch_norm_everywhere() -> None:
+    """Let ``sync_bn='torch'`` of a config also work on CPUs, and keep what comes after a BatchNorm in it.
+
+    Symptoms: ``SyncBatchNorm layers only work with GPU modules`` under gloo; and a model of timm that has lost its
+    activations, since MMEngine puts a plain SyncBatchNorm in the place of a BatchNormAct2d.
+    """
+    import mmengine.model
+    from mmengine._strategy import distributed
+    from mmengine.device import get_device
+    from mmengine.model.utils import convert_sync_batchnorm
+    from mmengine.runner import runner
+
+    from .models.layers import use_sync_batch_norm
+
+    def convert(module: torch.nn.Module, implementation: str = 'torch') -> torch.nn.Module:
+        if implementation == 'torch':
+            return use_sync_batch_norm(module, get_device())
+        if implementation != 'mmcv':
+            raise ConfigError(f"sync_bn={implementation!r}; expected 'torch' or 'mmcv'")
+        try:
+            return convert_sync_batchnorm(module, implementation)
+        except ImportError:
+            raise ConfigError("sync_bn='mmcv': this mmcv has no ops; sync_bn='torch' needs none") from None
+
+    for place in (mmengine.model, runner, distributed):
+        place.convert_sync_batchnorm = convert
 
 
 def register_package() -> None:

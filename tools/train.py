@@ -20,6 +20,10 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate by (ranks * batch size) / auto_scale_lr.base_batch_size',
     )
+    parser.add_argument('--seed', type=int, help="of every random draw, instead of the config's")
+    parser.add_argument(
+        '--deterministic', action='store_true', help='refuse algorithms that differ from run to run (slower on GPUs)'
+    )
     runner_arguments(parser)
     return parser.parse_args()
 
@@ -28,7 +32,8 @@ def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
 
-    from mmaffect.engine.running import build_runner, load_tool_config, prepare_resume, require, use_amp
+    from mmaffect.engine.resume import prepare_resume
+    from mmaffect.engine.running import build_runner, load_tool_config, require, use_amp, use_randomness
 
     cfg = load_tool_config(args)
     if args.amp:
@@ -36,6 +41,7 @@ def main() -> None:
     if args.auto_scale_lr:
         require(cfg, 'auto_scale_lr')
         cfg.auto_scale_lr.enable = True
+    use_randomness(cfg, args.seed, args.deterministic)
     prepare_resume(cfg, args.resume)
     build_runner(cfg).train()
 

@@ -10,6 +10,7 @@ default_hooks = dict(
 custom_hooks = [
     dict(type='CorpusStatisticsHook'),
     dict(type='CheckpointGuardHook'),
+    dict(type='GateStatisticsHook'),
     # The same BatchNorm statistics on every rank before it validates.
     dict(type='SyncBuffersHook'),
 ]

@@ -6,16 +6,18 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+from torch.utils.data import get_worker_info
 
 from ..errors import ConfigError, CorpusError
 from ..media.log_mel import Align
 from ..registry import DATASETS, TRANSFORMS
 from ..structures import AFFECT
 from ..utils.checks import check_size
+from ..utils.random_state import seed_all
 from .corpus import SPLITS, Corpus, Split, Trial
 from .cutting import cut_patches, cut_rows, cut_waveform
 from .features import FaceMasks, Features, corpus_folder
-from .folds import fold_name, split_folds
+from .folds import corpus_fold, fold_name, split_folds
 from .sampler import SeededIndex
 from .windows import clip_frames, window_starts
 
@@ -152,7 +154,7 @@ class AffectDataset(BaseDataset):
             trials = corpus.split('test')
             which = 'test set'
         else:
-            train, val = split_folds(corpus.split('train'), corpus.split('val'), self.fold)
+            train, val = corpus_fold(corpus, self.fold)
             trials = train if self.split == 'train' else val
             which = 'training' if self.split == 'train' else 'validation'
         if not trials:
@@ -193,6 +195,9 @@ class AffectDataset(BaseDataset):
             self.full_init()
         index, seed = index if isinstance(index, SeededIndex) else (index, (0, 0, index))
         window = self.get_data_info(index)
+        if get_worker_info() is not None:
+            # For transforms of users that draw from the global generators of a worker, which no checkpoint holds.
+            seed_all(seed)
         rng = np.random.default_rng(seed)
         start = window['start']
         if self.random_phase:

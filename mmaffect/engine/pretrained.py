@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from mmengine.logging import print_log
 from mmengine.model.weight_init import update_init_info
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
@@ -85,18 +84,6 @@ def by_part(names: Sequence[str]) -> dict[str, list[str]]:
     for name in names:
         parts['.'.join(name.split('.')[:2]) if name.count('.') > 1 else name.partition('.')[0]].append(name)
     return dict(parts)
-
-
-def use_safe_loading() -> None:
-    """Let every checkpoint that MMEngine opens in this process go through :func:`read_checkpoint`.
-
-    Symptom: MMEngine calls ``torch.load`` as it is, knows no safetensors, and takes a download for whole.
-    """
-    CheckpointLoader.register_scheme(('', 'http://', 'https://'), _load_from_anywhere, force=True)
-
-
-def _load_from_anywhere(filename: str, map_location: object = None) -> dict:
-    return read_checkpoint(fetch(filename))
 
 
 @WEIGHT_INITIALIZERS.register_module(name='Pretrained')

@@ -11,7 +11,6 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
 from ..compat import (
@@ -21,16 +20,18 @@ from ..compat import (
     init_cpu_process_group,
     keep_freed_memory,
     register_package,
+    write_whole_checkpoints,
 )
 from ..datasets.affect_dataset import MODALITIES
 from ..datasets.corpus import Corpus
 from ..datasets.features import Features, corpus_folder
 from ..errors import ConfigError, MMAffectError
 from ..registry import MODELS
-from ..utils.download import fetch
-from .checkpoint import check_model, read_checkpoint
+from .checkpoint import check_model
 from .config_check import check_config, check_options
-from .pretrained import match_weights, use_safe_loading
+from .pretrained import match_weights
+from .resume import open_checkpoint, use_safe_loading
+from .runner import Runner
 from .size_check import DATALOADERS, check_sizes
 
 
@@ -201,19 +202,27 @@ def use_amp(cfg: Config) -> None:
     cfg.optim_wrapper.type = 'AutocastOptimWrapper'
 
 
-def prepare_resume(cfg: Config, resume: str | None) -> None:
-    """Set up ``--resume``; :func:`build_runner` reads the checkpoint.
+def use_randomness(cfg: Config, seed: int | None = None, deterministic: bool = False) -> None:
+    """Set up ``--seed`` and ``--deterministic``.
 
     Args:
         cfg: the config.
-        resume: ``'auto'``: the latest checkpoint of the work dir, if there is one; a path: that one; ``None``: none.
+        seed: of the run, 0 or more; ``None`` for the config's.
+        deterministic: algorithms that give the same bits in every run, or none.
+
+    Raises:
+        ConfigError: if the seed is negative or too large for NumPy.
     """
-    if resume is None:
-        return
-    if resume == 'auto':
-        resume = find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir).is_dir() else None
-    cfg.resume = resume is not None
-    cfg.load_from = resume
+    randomness = dict(cfg.get('randomness') or {})
+    if seed is not None:
+        if not 0 <= seed < 2**32:
+            raise ConfigError(f'--seed {seed}: expected 0 to {2**32 - 1}')
+        randomness['seed'] = seed
+    if deterministic:
+        randomness['deterministic'] = True
+        # cuBLAS reads it when it is first used.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    cfg.randomness = randomness
 
 
 def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Runner:
@@ -231,10 +240,11 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
     """
     allow_runner_checkpoints()
     use_safe_loading()
+    write_whole_checkpoints()
     require(cfg, 'model', *loaders[:1])
     for root in {loader.dataset.data_root for loader in data_loaders(cfg, loaders)}:
         Corpus(root)
-    state = read_checkpoint(fetch(cfg.load_from))['state_dict'] if cfg.get('load_from') else None
+    state = open_checkpoint(cfg.load_from)['state_dict'] if cfg.get('load_from') else None
     if not torch.cuda.is_available():
         keep_freed_memory()
         if cfg.launcher != 'none':

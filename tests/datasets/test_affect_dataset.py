@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -155,3 +157,47 @@ def test_wrong_arguments_are_named(root, arguments, text):
 def test_missing_corpus_tells_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r'prepare_affwild2.*quickstart'):
         build(tmp_path / 'none')
+
+
+def order(dataset, epoch, skip=0, **arguments):
+    sampler = WindowSampler(dataset, seed=7, **arguments)
+    sampler.set_epoch(epoch)
+    sampler.skip = skip
+    first, second = list(sampler), list(sampler)
+    assert first == second[skip:]  # what is left out is left out once
+    return first
+
+
+def test_a_pass_can_begin_in_the_middle(root):
+    dataset = build(root)
+    assert order(dataset, 3, skip=5) == order(dataset, 3)[5:]
+
+
+def test_shuffled_once_draws_other_crops_in_the_same_order(root):
+    dataset = build(root)
+    first, later = order(dataset, 0, reshuffle=False), order(dataset, 4, reshuffle=False)
+    assert [one.index for one in later] == [one.index for one in first] == [one.index for one in order(dataset, 0)]
+    assert [one.index for one in order(dataset, 4)] != [one.index for one in first]
+    assert [one.seed for one in later] == [(7, 4, one.index) for one in first]
+
+
+class Global:
+    """A transform of a user that draws from the global generators."""
+
+    def __call__(self, results):
+        results['inputs']['global'] = torch.tensor([random.random(), np.random.rand(), float(torch.rand(()))])  # noqa: NPY002
+        return results
+
+
+def test_global_draws_of_a_worker_depend_on_seed_epoch_and_window_only(root):
+    dataset = build(root, pipeline=[*TRAIN, Global()])
+
+    def found(workers, skip=0):
+        sampler = WindowSampler(dataset, seed=7)
+        sampler.skip = skip
+        loader = DataLoader(dataset, 1, sampler=sampler, num_workers=workers, collate_fn=list)
+        return [batch[0]['inputs']['global'].tolist() for batch in loader]
+
+    assert found(1) == found(2)
+    assert found(2, skip=3) == found(1)[3:]
+    assert len({tuple(draw) for draw in found(1)}) == len(dataset)

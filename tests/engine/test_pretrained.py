@@ -10,7 +10,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
-from mmaffect.engine.pretrained import Pretrained, match_weights, use_safe_loading
+from mmaffect.engine.pretrained import Pretrained, match_weights
+from mmaffect.engine.resume import use_safe_loading
 from mmaffect.errors import CheckpointError, DownloadError
 from mmaffect.registry import MODELS, WEIGHT_INITIALIZERS
 from tests.corpora import write_corpus
