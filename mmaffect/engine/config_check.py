@@ -1,181 +1,258 @@
 """Checks a config against the constructors that it names, before anything is built."""
 
-import inspect
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import SequenceMatcher
+from typing import NamedTuple
 
-from mmengine import registry as mmengine_registry
 from mmengine.config import Config
-from mmengine.registry import Registry
-from mmengine.runner import Runner
-from torch.utils.data import DataLoader
 
-from .. import registry as mmaffect_registry
 from ..errors import ConfigError
 from ..models.backbones.mm_backbone import load_project
+from .config_parts import (
+    DEFAULT_HOOKS,
+    clip_signature,
+    default_type,
+    loader_signature,
+    part_at,
+    plain_parts,
+    runner_keys,
+)
+from .figure_check import figure_problems, known_figures
+from .lookup import choices, find, project_of
+from .signature import Signature, plain_signature, signature_of
+from .value_check import shorten, unknown
 
-# Handed over by whoever builds the object.
-INJECTED = {
-    'dataset',
-    'seed',
-    'sampler',
-    'optimizer',
-    'params',
-    'model',
-    'module',
-    'runner',
-    'dataloader',
-    'name',
-    'save_dir',
-}
-# Taken out by builders before the constructor sees them.
-CONSUMED = {
-    'optim_wrapper': {'constructor', 'optimizer', 'paramwise_cfg'},
-    'param_scheduler': {'convert_to_iter_based'},
-    'train_cfg': {'by_epoch'},
-}
-DATALOADER_EXTRAS = {'dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn', 'num_batch_per_epoch'}
+# Handed over by whoever builds an object at a place that config_parts does not know.
+INJECTED = ('dataset', 'seed', 'sampler', 'optimizer', 'params', 'model', 'module', 'runner', 'dataloader', 'name')
+# Arguments of our own classes that are built, and so need a type.
+BUILT = ('audio', 'backbone', 'data_preprocessor', 'head', 'joint', 'loss', 'neck', 'temporal', 'visual')
+CONSTRUCTOR = 'optimizer wrapper constructor'
+SPECIAL = {'type', '_scope_', '_delete_'}
+
+
+class ConfigCheckError(ConfigError):
+    """A config with problems; as text the first of them.
+
+    Attributes:
+        lines: all of them.
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(lines[0])
+        self.lines = lines
+
+
+class Node(NamedTuple):
+    """A dict of a config and what it stands for.
+
+    Attributes:
+        path: dotted keys that lead to it.
+        content: the dict.
+        target: class or function that its type names.
+        name: of the type, as the config has it.
+    """
+
+    path: str
+    content: Mapping
+    target: Callable
+    name: str
+
+    @property
+    def owner(self) -> str:
+        """Package of the class."""
+        return (getattr(self.target, '__module__', None) or '').partition('.')[0]
 
 
 def check_config(cfg: Config) -> None:
-    """Bind every ``dict(type=...)`` of a config to the constructor that it names.
+    """Compare keys and values of a config with the constructors that take them.
 
     Args:
         cfg: the config of a Runner.
 
     Raises:
-        ConfigError: for the first name or argument that does not exist or is missing, with its path in the config
-            and the nearest name that does.
+        ConfigCheckError: for names, arguments and values that do not exist, are missing or do not fit, each with its
+            path in the config and the nearest valid one.
     """
+    if lines := list(config_problems(cfg)):
+        raise ConfigCheckError(lines)
+
+
+def config_problems(cfg: Config) -> Iterator[str]:
+    """Problems of a config, a line each."""
+    known = runner_keys().arguments
+    yield from _misspelt('', cfg, known)
     # Other top-level names are fragments that the file puts together.
-    used = {key: cfg[key] for key in inspect.signature(Runner.__init__).parameters if key in cfg}
-    for path, node in _dicts(used, ''):
-        last = path.rpartition('.')[2]
-        if _foreign(node):
-            _check_foreign(path, node)
-        elif isinstance(node.get('type'), str):
-            _check_node(path, node)
-        elif last.endswith('_dataloader'):
-            _check_keys(path, node, set(inspect.signature(DataLoader).parameters) | DATALOADER_EXTRAS)
+    used = {key: cfg[key] for key in known if key in cfg}
+    yield from _argument_problems('', used, runner_keys(), 'key')
+    figures = known_figures(cfg)
+    for key, value in used.items():
+        yield from _visit(key, value, None, figures)
+    if isinstance(used.get('default_hooks'), Mapping):
+        yield from _misspelt('default_hooks.', used['default_hooks'], DEFAULT_HOOKS)
 
 
 def check_options(cfg: Config, options: Mapping[str, object] | None) -> None:
-    """Refuse a top-level key of ``--cfg-options`` that neither the config nor the Runner has.
+    """Refuse keys of ``--cfg-options`` that lead nowhere.
 
-    Keys further down are the business of :func:`check_config` after they were merged.
+    What they name within a dict is the business of :func:`check_config` after they were merged.
 
     Args:
         cfg: the config before the options are merged.
         options: dotted keys and values.
 
     Raises:
-        ConfigError: naming the key and the nearest one.
+        ConfigError: for a top-level key that neither the config nor a Runner has, with the nearest one, for an entry
+            that a list has not, or a key of what has no keys.
     """
-    known = set(cfg.keys()) | set(inspect.signature(Runner.__init__).parameters)
+    known = set(cfg.keys()) | set(runner_keys().arguments)
     for key in options or {}:
-        if key.split('.')[0] not in known:
-            raise ConfigError(f'--cfg-options {key}: {_unknown(key.split(".")[0], known, "key")}')
+        first = key.split('.')[0]
+        if first not in known:
+            raise ConfigError(f'--cfg-options {key}: {unknown(first, known, "key")}')
+        _check_way(cfg, key, options)
 
 
-def _dicts(node: object, path: str) -> Iterator[tuple[str, Mapping]]:
-    if isinstance(node, Mapping):
-        if path:
-            yield path, node
-        # What is inside another project's node is called by that project's names.
-        children = () if _foreign(node) else node.items()
-    elif isinstance(node, (list, tuple)):
-        children = enumerate(node)
-    else:
+def _check_way(cfg: Config, key: str, options: Mapping[str, object]) -> None:
+    node, way = cfg, ''
+    for part in key.split('.'):
+        if way in options:  # given as a whole
+            return
+        if isinstance(node, (list, tuple)):
+            if not part.isdigit() or int(part) >= len(node):
+                last = f'0 to {len(node) - 1}' if node else 'none'
+                raise ConfigError(f'--cfg-options {key}: {way} has no entry {part!r}; there are {last}')
+            node = node[int(part)]
+        elif not isinstance(node, (Mapping, Config)):
+            raise ConfigError(f'--cfg-options {key}: {way} = {shorten(node)} has no keys')
+        elif part not in node:
+            return
+        else:
+            node = node[part]
+        way = f'{way}.{part}' if way else part
+
+
+def _visit(path: str, value: object, parent: Node | None, figures: set[str] | None) -> Iterator[str]:
+    """Problems of a value and of all that is in it."""
+    if isinstance(value, (list, tuple)):
+        for i, child in enumerate(value):
+            yield from _visit(f'{path}.{i}', child, parent, figures)
+    if not isinstance(value, Mapping):
         return
-    for key, child in children:
-        yield from _dicts(child, f'{path}.{key}' if path else str(key))
-
-
-def _foreign(node: Mapping) -> str | None:
-    """The other project by whose names a node is built."""
-    name = node.get('type')
-    scope = node.get('_scope_') or (name.partition('.')[0] if isinstance(name, str) and '.' in name else None)
-    return None if scope in ('mmaffect', 'mmengine', 'torch') else scope
-
-
-def _check_foreign(path: str, node: Mapping) -> None:
-    name = node['type'].rpartition('.')[2]
-    registry = load_project(_foreign(node))
-    target = registry.get(name)
-    if target is None:
-        raise ConfigError(f'{path}.type = {node["type"]!r}: {_unknown(name, set(registry.module_dict), "name")}')
-    known, _, closed = _parameters(target)
-    if closed:
-        _check_keys(path, set(node) - {'type', '_scope_', '_delete_'}, known, f' of {node["type"]}')
-
-
-def _check_node(path: str, node: Mapping) -> None:
-    target = _find(node['type'])
-    if target is None:
-        raise ConfigError(f'{path}.type = {node["type"]!r}: {_unknown(node["type"], _names(), "name")}')
-    known, needed, closed = _parameters(target)
-    root = path.split('.')[0]
-    given = set(node) - {'type', '_scope_', '_delete_'} - CONSUMED.get(root, set())
-    if closed:
-        _check_keys(path, given, known, f' of {node["type"]}')
-    missing = [name for name in needed if name not in given | INJECTED]
-    if missing and path not in ('optim_wrapper', 'train_cfg', 'val_cfg', 'test_cfg', 'visualizer'):
-        raise ConfigError(f'{path}.{missing[0]}: {node["type"]} needs this argument')
-
-
-def _parameters(target: object) -> tuple[set[str], list[str], bool]:
-    """Names of the arguments, of those without a default, and whether there are no others."""
-    if inspect.isclass(target):
-        # **kwargs lead to the next constructor of the family.
-        makers = [one.__init__ for one in inspect.getmro(target) if '__init__' in vars(one) and one is not object]
+    signature = clip_signature(value) if path == 'optim_wrapper.clip_grad' else plain_parts().get(path)
+    if path == 'optim_wrapper.paramwise_cfg' and 'constructor' in (parent.content if parent else ()):
+        return
+    node = None
+    if signature is not None:
+        yield from _argument_problems(path, value, signature, 'key')
+    elif path.endswith('_dataloader') and 'type' not in value:
+        yield from _argument_problems(path, value, loader_signature(), 'argument')
     else:
-        makers = [target]
-    known: set[str] = set()
-    needed: list[str] | None = None
-    for maker in makers:
-        # Not self, nor the data that a function is called with.
-        named = list(inspect.signature(maker).parameters.values())[1:]
-        plain = [p for p in named if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-        known |= {p.name for p in plain}
-        if needed is None:
-            needed = [p.name for p in plain if p.default is p.empty]
-        if all(p.kind is not p.VAR_KEYWORD for p in named):
-            return known, needed, True
-    return known, needed or [], not makers
+        node = yield from _resolve(path, value, parent)
+        if node is not None:
+            yield from _node_problems(node)
+            yield from figure_problems(path, value, node.owner, figures)
+    # What is inside another project's node is called by that project's names.
+    if project_of(value) is None and path != 'optim_wrapper.paramwise_cfg':
+        for key, child in value.items():
+            yield from _visit(f'{path}.{key}', child, node, figures)
 
 
-def _check_keys(path: str, given: set[str] | Mapping, known: set[str], what: str = '') -> None:
-    for key in given:
+def _resolve(path: str, value: Mapping, parent: Node | None) -> Iterator[str]:
+    """Yield what is wrong with the type of a dict; return the node, or ``None`` if it is of no known type."""
+    part = part_at(path)
+    name = value.get('type') or (default_type(part, value) if part else None)
+    if name is None:
+        if _needs_type(path, value, parent):
+            yield _missing_type(path, value)
+        return None
+    if not isinstance(name, str):
+        if callable(name):
+            return Node(path, value, name, name.__name__)
+        yield f'{path}.type = {shorten(name)}: expected the name of a class'
+        return None
+    project = project_of(value)
+    if project is not None:
+        registry = load_project(project)
+        target, known = registry.get(name.rpartition('.')[2]), registry.module_dict
+    else:
+        known = choices(part.kind if part else None, value)
+        target = find(name, part.kind if part else None)
+    if target is None:
+        yield f'{path}.type = {name!r}: {unknown(name, known, part.kind if part and not project else "name")}'
+        return None
+    return Node(path, value, target, name)
+
+
+def _node_problems(node: Node) -> Iterator[str]:
+    part = part_at(node.path)
+    signature = signature_of(node.target)
+    extra = plain_signature(part.extra).arguments if part else {}
+    # An object that is handed over may come from the config too.
+    handed = set(INJECTED if part is None else part.given) | set(extra)
+    arguments = {
+        name: one._replace(needed=one.needed and name not in handed) for name, one in signature.arguments.items()
+    }
+    complete = Signature(arguments | extra, signature.closed)
+    yield from _argument_problems(node.path, node.content, complete, f'argument of {node.name}', node.name)
+    maker = node.content.get('constructor') if node.path == 'optim_wrapper' else None
+    if isinstance(maker, str) and project_of({'type': maker}) is None and find(maker, CONSTRUCTOR) is None:
+        known = choices(CONSTRUCTOR, node.content)
+        yield f'{node.path}.constructor = {maker!r}: {unknown(maker, known, CONSTRUCTOR)}'
+
+
+def _argument_problems(
+    path: str, given: Mapping, signature: Signature, what: str, owner: str | None = None
+) -> Iterator[str]:
+    dot = f'{path}.' if path else ''
+    known = signature.arguments
+    for key, value in given.items():
+        if key in SPECIAL and key not in known:
+            continue
         if key not in known:
-            raise ConfigError(f'{path}.{key}: {_unknown(key, known, f"argument{what}")}')
+            if signature.closed:
+                yield f'{dot}{key}: {unknown(str(key), known, what)}'
+        elif found := known[key].problem(value):
+            wrong, text = found
+            yield f'{dot}{key}{wrong.where} = {shorten(wrong.value)}: {text}'
+    for key in signature.needed:
+        if key not in given:
+            yield f'{dot}{key}: {owner or path} needs this argument'
 
 
-def _unknown(name: str, known: set[str], what: str) -> str:
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f'did you mean {close[0]!r}?' if close else f'there are {", ".join(sorted(known)[:12])}'
-    return f'no such {what}; {hint}'
+def _misspelt(dot: str, given: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    """Keys that are free, but nearly the name of one that is not there."""
+    absent = [one for one in known if one not in given]
+    for key in given:
+        if key not in known and any(_nearly(key, one) for one in absent):
+            yield f'{dot}{key}: {unknown(key, absent, "key")}'
 
 
-@cache
-def _registries() -> list[Registry]:
-    found = [
-        value
-        for module in (mmaffect_registry, mmengine_registry)
-        for value in vars(module).values()
-        if isinstance(value, Registry)
-    ]
-    for one in found:
-        one.import_from_location()
-    # Our names come before those that others gave to MMEngine's root, as in a lookup with our scope.
-    return sorted(found, key=lambda one: one.scope != 'mmaffect')
+def _nearly(name: str, other: str, ratio: float = 0.8) -> bool:
+    return abs(len(name) - len(other)) <= 2 and SequenceMatcher(None, name, other).ratio() >= ratio
 
 
-def _find(name: str) -> object | None:
-    key = name.rpartition('.')[2]
-    return next((one.module_dict[key] for one in _registries() if key in one.module_dict), None)
+def _needs_type(path: str, value: Mapping, parent: Node | None) -> bool:
+    part = part_at(path)
+    if part is None:
+        owner, key = path.rpartition('.')[::2]
+        return parent is not None and parent.owner == 'mmaffect' and (key in BUILT or owner.endswith('.further'))
+    if path == 'param_scheduler':  # of several optimizers
+        return not all(isinstance(one, (list, tuple, Mapping)) for one in value.values())
+    if path == 'optim_wrapper':
+        return not all(isinstance(one, Mapping) for key, one in value.items() if key != 'constructor')
+    return '.override' not in path or set(value) != {'name'}
 
 
-@cache
-def _names() -> set[str]:
-    return {name for one in _registries() for name in one.module_dict}
+def _missing_type(path: str, value: Mapping) -> str:
+    near = [key for key in value if _nearly(str(key), 'type', 0.7)]
+    if near:
+        return f"{path}.{near[0]}: no such key; did you mean 'type'?"
+    part = part_at(path)
+    shared = {
+        name: len(set(value) & set(signature_of(target).arguments))
+        for name, target in sorted(choices(part.kind if part else 'model', value).items())
+    }
+    best = max(shared.values(), default=0)
+    names = [name for name, count in shared.items() if count == best > 0]
+    text = f'{path}: expected dict(type=...)'
+    return f'{text}; did you mean type={" or ".join(map(repr, names[:3]))}?' if names else text

@@ -186,8 +186,10 @@ def test_init_model(tiny):
         get_model('tiny', device='cuda:99')
     with pytest.raises(ConfigError, match=r'cfg-options model\.head\.hidden\.a'):
         init_model(model.cfg, cfg_options={'model.head.hidden.a': 6})
-    with pytest.raises(ConfigError, match=r'tiny\.py: empty'):
+    with pytest.raises(ConfigError, match=r"^model\.head\.hidden = 'abc': expected an integer"):
         init_model('tiny', cfg_options={'model.head.hidden': 'abc'})
+    with pytest.raises(ConfigError, match='AffectHead: hidden=-1; expected an integer of at least 1'):
+        init_model('tiny', cfg_options={'model.head.hidden': -1})
     demo = Config.fromfile(get_model_info('grjca_demo').config)
     with pytest.raises(ConfigError, match=r'window = 100, model\.neck\.seq_len = 30: expected the same'):
         init_model(demo, cfg_options={'model.neck.seq_len': 30})

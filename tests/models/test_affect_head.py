@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmaffect.errors import ConfigError
 from mmaffect.registry import MODELS
 
 
@@ -81,3 +82,12 @@ def test_dropout_without_a_hidden_layer():
 def test_batch_norm_without_a_hidden_layer():
     with pytest.raises(ValueError, match='batch_norm=True, hidden=None'):
         build(hidden=None, batch_norm=True)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'text'),
+    [({'in_channels': 0}, 'in_channels=0'), ({'hidden': -1}, 'hidden=-1'), ({'dropout': 1.0}, 'dropout=1.0')],
+)
+def test_sizes_and_dropout_are_checked(arguments, text):
+    with pytest.raises(ConfigError, match=f'^AffectHead: {text}'):
+        build(**arguments)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import AFFECT
+from ...utils.checks import check_dropout, check_size
 
 
 @MODELS.register_module()
@@ -26,7 +27,7 @@ class AffectHead(BaseModule):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: for an unknown target, or ``batch_norm`` without a hidden layer.
+        ConfigError: for a size below 1, a dropout outside [0, 1), an unknown target, or ``batch_norm`` without a hidden layer.
     """
 
     def __init__(
@@ -41,6 +42,10 @@ class AffectHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        check_size('AffectHead', 'in_channels', in_channels)
+        if hidden is not None:
+            check_size('AffectHead', 'hidden', hidden)
+        check_dropout('AffectHead', dropout)
         if not targets or any(target not in AFFECT for target in targets):
             raise ConfigError(f'AffectHead: targets={tuple(targets)}; expected one or both of {AFFECT}')
         if batch_norm and hidden is None:

@@ -13,6 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from ...errors import ConfigError
 from ...registry import MODELS
+from ...utils.checks import check_dropout, check_size
 
 
 class TemporalBlock(nn.Module):
@@ -56,7 +57,7 @@ class TemporalConvNet(BaseModule):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if ``channels`` is empty.
+        ConfigError: if ``channels`` is empty, a size below 1 or a dropout outside [0, 1).
     """
 
     def __init__(
@@ -70,6 +71,10 @@ class TemporalConvNet(BaseModule):
         super().__init__(init_cfg)
         if not channels:
             raise ConfigError('channels is empty; TemporalConvNet needs at least one level')
+        for width in (in_channels, *channels):
+            check_size('TemporalConvNet', 'channels', width)
+        check_size('TemporalConvNet', 'kernel_size', kernel_size)
+        check_dropout('TemporalConvNet', dropout)
         self.in_channels = in_channels
         self.out_channels = channels[-1]
         self.receptive_field = 1 + 2 * (kernel_size - 1) * (2 ** len(channels) - 1)
