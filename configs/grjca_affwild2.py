@@ -1,9 +1,11 @@
-# GRJCA on Aff-Wild2: IR-50 + TCN, VGGish + TCN, two gated iterations, stage gate. arXiv 2503.12261 v1, section 2.2.
+# GRJCA on Aff-Wild2: IR-50 + TCN, VGGish + TCN, two gated iterations, stage gate. arXiv 2503.12261 v1, section 2.2;
+# docs/recipe.md has every number of it beside its key.
 from mmengine.config import read_base
 
 with read_base():
     from ._base_.affwild2 import *
     from ._base_.default_runtime import *
+    from ._base_.gradual_release import *
     from ._base_.ir50_vggish import *
     from ._base_.schedule_100e import *
 
@@ -24,4 +26,4 @@ model = dict(
     head=head,
 )
 
-custom_hooks += [early_stopping]
+custom_hooks += [gradual_release, early_stopping]

@@ -1,7 +1,7 @@
 # GRJCA on Aff-Wild2 as its authors released it: one 3-way gate over the input and both iterations, query projection,
 # biases, dropout 0.6, weight decay 1e-3, BatchNorm in the head, VGGish's own log-mel that begins at the frame; one
-# model a target. Corpus: prepare_affwild2.py --audio vggish. The training loop is the paper's, without the gradual
-# release, saw-tooth warm-up and return to the best weights of the released one.
+# model a target. Corpus: prepare_affwild2.py --audio vggish. The training loop is the released one too, see
+# docs/recipe.md.
 from mmengine.config import read_base
 
 with read_base():
@@ -9,7 +9,7 @@ with read_base():
     from ._base_.default_runtime import *
     from ._base_.ir50_vggish import *
     from ._base_.released import *
-    from ._base_.schedule_100e import *
+    from ._base_.schedule_released import *
 
 audio_stream.update(backbone=dict(type='VGGish', patch_rows=96))
 model = dict(
@@ -38,9 +38,10 @@ model = dict(
     ),
 )
 
+train_dataloader.update(sampler=released_sampler)
 train_dataloader['dataset'].update(released_audio)
 val_dataloader['dataset'].update(released_audio)
 test_dataloader = val_dataloader
 
-optim_wrapper['optimizer'].update(weight_decay=1e-3)
-custom_hooks += [early_stopping]
+custom_hooks += [gradual_release, revert_to_best, early_stopping]
+randomness.update(deterministic=True)

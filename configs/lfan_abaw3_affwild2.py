@@ -7,7 +7,7 @@ with read_base():
     from ._base_.default_runtime import *
     from ._base_.ir50_vggish import *
     from ._base_.released import *
-    from ._base_.schedule_100e import *
+    from ._base_.schedule_released import *
 
 visual_stream.update(temporal=dict(type='TemporalConvNet', in_channels=512, channels=[256, 256, 128, 128]))
 audio_stream.update(
@@ -30,9 +30,11 @@ model = dict(
     ),
 )
 
+train_dataloader.update(sampler=released_sampler)
 train_dataloader['dataset'].update(released_audio)
 val_dataloader['dataset'].update(released_audio)
 test_dataloader = val_dataloader
 
-optim_wrapper['optimizer'].update(lr=1e-5, weight_decay=1e-3)
-custom_hooks += [early_stopping]
+optim_wrapper['optimizer'].update(lr=1e-5)
+custom_hooks += [gradual_release, revert_to_best, early_stopping]
+randomness.update(deterministic=True)

@@ -5,6 +5,7 @@ from mmengine.config import read_base
 with read_base():
     from ._base_.affwild2 import *
     from ._base_.default_runtime import *
+    from ._base_.gradual_release import *
     from ._base_.ir50_vggish import *
     from ._base_.schedule_100e import *
 
@@ -24,5 +25,9 @@ model = dict(
 train_dataloader.update(batch_size=8)
 optim_wrapper['optimizer'].update(lr=1e-5)
 auto_scale_lr.update(base_batch_size=8)
+# VGGish is frozen throughout: the authors had its features from files.
+gradual_release.update(
+    groups=[[name for name in group if name.startswith('visual.')] for group in gradual_release['groups']], min_lr=1e-6
+)
 early_stopping.update(patience=20)
-custom_hooks += [early_stopping]
+custom_hooks += [gradual_release, early_stopping]

@@ -28,13 +28,16 @@ DTYPES = frozenset((*FLOATS, torch.bool, torch.uint8, torch.int8, torch.int16, t
 MAX_SHARING = 4
 
 
-def read_checkpoint(path: str | Path, *, expected_sha256: str | None = None, max_bytes: int = MAX_BYTES) -> dict:
+def read_checkpoint(
+    path: str | Path, *, expected_sha256: str | None = None, max_bytes: int = MAX_BYTES, log: bool = True
+) -> dict:
     """Read a checkpoint without running anything that it holds.
 
     Args:
         path: file of ``torch.save`` (also as PyTorch wrote it before 1.6), or safetensors.
         expected_sha256: hexadecimal digits, compared before anything is unpacked; without it the file's own is logged.
         max_bytes: largest size accepted, of the file and of what it unpacks to.
+        log: log the SHA-256 of a file of which none is expected.
 
     Returns:
         The checkpoint: a Runner's with ``state_dict``, ``meta``, ..., or ``{'state_dict': ...}``.
@@ -47,7 +50,7 @@ def read_checkpoint(path: str | Path, *, expected_sha256: str | None = None, max
     try:
         size = _size(path)
         with open(path, 'rb') as file:
-            return _read(file, size, path, expected_sha256, max_bytes)
+            return _read(file, size, path, expected_sha256, max_bytes, log)
     except CheckpointError as error:
         raise CheckpointError(f'{printable(path)}: {error}') from None
     except FileNotFoundError:
@@ -56,13 +59,14 @@ def read_checkpoint(path: str | Path, *, expected_sha256: str | None = None, max
         raise CheckpointError(f'{printable(path)}: {error.strerror or error}') from None
 
 
-def load_weights(model: nn.Module, path: str | Path, *, expected_sha256: str | None = None) -> dict:
+def load_weights(model: nn.Module, path: str | Path, *, expected_sha256: str | None = None, log: bool = True) -> dict:
     """Load a checkpoint into a model whose keys and shapes must all be those of the file.
 
     Args:
         model: the model, on any device.
         path: as in :func:`read_checkpoint`.
         expected_sha256: as in :func:`read_checkpoint`.
+        log: as in :func:`read_checkpoint`.
 
     Returns:
         The checkpoint.
@@ -70,7 +74,7 @@ def load_weights(model: nn.Module, path: str | Path, *, expected_sha256: str | N
     Raises:
         CheckpointError: as :func:`read_checkpoint`, and if the file is of another model.
     """
-    checkpoint = read_checkpoint(path, expected_sha256=expected_sha256)
+    checkpoint = read_checkpoint(path, expected_sha256=expected_sha256, log=log)
     check_model(model, checkpoint['state_dict'], path)
     model.load_state_dict(checkpoint['state_dict'], strict=True)
     return checkpoint
@@ -136,15 +140,16 @@ def _size(path: Path) -> int:
     return status.st_size
 
 
-def _read(file: BinaryIO, size: int, path: Path, expected_sha256: str | None, max_bytes: int) -> dict:
+def _read(file: BinaryIO, size: int, path: Path, expected_sha256: str | None, max_bytes: int, log: bool) -> dict:
     if not 0 < size <= max_bytes:
         raise CheckpointError(f'{size} bytes; expected 1 to {max_bytes}')
     head = file.read(HEAD_BYTES)
     kind = identify(head, size)
     file.seek(0)
-    found = _sha256(file)
+    found = _sha256(file) if log or expected_sha256 is not None else None
     if expected_sha256 is None:
-        print_log(f'{path}: SHA-256 {found}', logger='current')
+        if log:
+            print_log(f'{path}: SHA-256 {found}', logger='current')
     elif found != expected_sha256.lower():
         raise CheckpointError(f'SHA-256 is {found}, expected {expected_sha256}; fetch it again')
     if kind == 'safetensors':

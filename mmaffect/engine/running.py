@@ -220,8 +220,6 @@ def use_randomness(cfg: Config, seed: int | None = None, deterministic: bool = F
         randomness['seed'] = seed
     if deterministic:
         randomness['deterministic'] = True
-        # cuBLAS reads it when it is first used.
-        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     cfg.randomness = randomness
 
 
@@ -251,6 +249,9 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
             init_cpu_process_group(cfg.launcher)
             cfg.model_wrapper_cfg = cpu_model_wrapper()
     os.environ.setdefault('LOCAL_RANK', '0')
+    if (cfg.get('randomness') or {}).get('deterministic'):
+        # cuBLAS reads it when it is first used.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     with _named(cfg):
         runner = Runner.from_cfg(cfg)
         if 'train_dataloader' in loaders:

@@ -81,7 +81,7 @@ def load_best(runner: Runner) -> str | None:
         if not path.is_file() and runner._load_from:
             # A run that is continued in another work dir.
             path = Path(runner._load_from).parent / name
-        load_weights(unwrapped(runner.model), path)
+        load_weights(unwrapped(runner.model), path, log=False)
         runner.logger.info(f'back to the best weights so far, {name}')
     return name
 
