@@ -83,6 +83,8 @@ def init_cpu_process_group(launcher: str) -> None:
     Raises:
         ConfigError: if the launcher did not start this process.
     """
+    if torch.distributed.is_initialized():  # by an earlier Runner of this process
+        return
     slurm = {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS', 'LOCAL_RANK': 'SLURM_LOCALID'}
     mpi = {name: f'OMPI_COMM_WORLD_{name.replace("WORLD_", "")}' for name in slurm}
     for name, source in {'slurm': slurm, 'mpi': mpi}.get(launcher, {}).items():

@@ -1,5 +1,6 @@
 """Small prepared corpora for tests."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,13 @@ def write_corpus(
     face_size: int = 48,
     waveform_rate: int | None = None,
     seed: int = 0,
+    subjects: Mapping[str, str] | None = None,
+    videos: Mapping[str, str] | None = None,
 ) -> Path:
-    """A corpus of random arrays, 25 frames a second; frame i of a face image holds i in its red corner pixel."""
+    """A corpus of random arrays, 25 frames a second; frame i of a face image holds i in its red corner pixel.
+
+    ``subjects`` and ``videos`` name those of single trials; otherwise nobody is known, and each has its own video.
+    """
     writer = CorpusWriter(
         root,
         name='toy',
@@ -44,7 +50,7 @@ def write_corpus(
         faces[:, 0, 0, 0] = np.arange(frames) % 256
         writer.write_trial(
             name,
-            video=f'{name}.mp4',
+            video=(videos or {}).get(name, f'{name}.mp4'),
             split=split,
             faces=faces,
             logmel=g.normal(-30, 10, (frames * 4, 64)).astype(np.float16) if sound else None,
@@ -53,6 +59,7 @@ def write_corpus(
             targets=np.clip(np.cumsum(g.normal(0, 0.1, (frames, 2)), axis=0), -1, 1),
             valid=g.random(frames) > 0.1 if split != 'test' else np.zeros(frames, bool),
             face_present=g.random(frames) > 0.1,
+            subject=(subjects or {}).get(name),
         )
     writer.finish([name for name, *_ in trials])
     return root

@@ -6,14 +6,14 @@
     <raw>/**/*test_set_release*.txt            names of the test trials, one a line
     <raw>/**/<video>.{mp4,avi,mkv}             <trial> is <video>, <video>_left or <video>_right
     <raw>/**/cropped_aligned*/<trial>/00001.jpg
-    <raw>/subjects.csv                         optional: trial,subject
+    <raw>/subjects.csv                         optional: trial,subject (who is in it; Aff-Wild2 does not tell)
     <raw>/demo.json                            only in the demo corpus: its people are made up
 """
 
 import csv
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -87,8 +87,8 @@ def read_layout(raw: str | Path) -> RawCorpus:
         raw: the folder into which the distributed archives were unpacked.
 
     Raises:
-        CorpusError: if there are no trials, if a trial or test list occurs twice, or two videos or face folders
-            claim one trial.
+        CorpusError: if there are no trials, if a trial or test list occurs twice, two videos or face folders claim one
+            trial, or ``subjects.csv`` names a trial that there is not.
     """
     raw = Path(raw)
     if not raw.is_dir():
@@ -108,7 +108,7 @@ def read_layout(raw: str | Path) -> RawCorpus:
             'VA_Estimation_Challenge/Validation_Set/<trial>.txt or a list *test_set_release*.txt'
         )
 
-    subjects = _subjects(raw / 'subjects.csv')
+    subjects = _subjects(raw / 'subjects.csv', sources)
     folders = _face_folders(inventory)
     trials = [
         RawTrial(name, split, _video(name, inventory), path, _only(folders.get(name, []), name), subjects.get(name))
@@ -234,7 +234,7 @@ def _only(paths: list[Path], trial: str) -> Path | None:
     return paths[0] if paths else None
 
 
-def _subjects(path: Path) -> dict[str, str]:
+def _subjects(path: Path, trials: Container[str]) -> dict[str, str]:
     if not path.is_file():
         return {}
     found: dict[str, str] = {}
@@ -250,7 +250,10 @@ def _subjects(path: Path) -> dict[str, str]:
                 if len(row) != 2 or row[0].strip() in found:
                     found_row = f'{path}, line {rows.line_num}: found {",".join(row)!r}'
                     raise CorpusError(f'{found_row}, expected trial,subject, each trial once')
-                found[row[0].strip()] = row[1].strip()
+                trial, subject = row[0].strip(), row[1].strip()
+                if trial not in trials:
+                    raise CorpusError(f'{path}, line {rows.line_num}: trial {trial!r}; there is no such trial')
+                found[trial] = subject
     except (UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f'{path}: not a table of trial,subject ({error})') from None
-    return found
+    return {trial: subject for trial, subject in found.items() if subject}

@@ -13,7 +13,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tokenize import TokenError
 from typing import Literal
@@ -49,7 +49,7 @@ class TrialInfo:
         valid_frames: frames with a valid annotation.
         bytes: size of each array file.
         checksum: SHA-256 of each array file.
-        subject: the person, where it is known.
+        subject: the person, where it is known; not in corpora that were prepared before it was kept.
     """
 
     name: str
@@ -150,6 +150,8 @@ class Corpus(Mapping[str, Trial]):
         for info in infos:
             if info.split not in SPLITS:
                 raise CorpusError(f'{path}: trial {info.name} is in split {info.split!r}; expected {", ".join(SPLITS)}')
+            if not isinstance(info.subject, str | None):
+                raise CorpusError(f'{path}: trial {info.name} has subject {info.subject!r}; expected a name, or null')
         self._max_open = max_open
         self._open = lru_cache(maxsize=max_open)(self._load)
 
@@ -171,6 +173,19 @@ class Corpus(Mapping[str, Trial]):
     def split(self, split: Split) -> list[str]:
         """Names of the trials of a split, in lexicographic order."""
         return [name for name, info in self._infos.items() if info.split == split]
+
+    @cached_property
+    def videos(self) -> dict[str, tuple[str]]:
+        """By trial, its video."""
+        return {name: (info.video,) for name, info in self._infos.items()}
+
+    @cached_property
+    def people(self) -> dict[str, frozenset[str]]:
+        """By trial, who is known to be in it: everybody of its video, since the sound holds all their voices."""
+        found: dict[str, set[str]] = {}
+        for info in self._infos.values():
+            found.setdefault(info.video, set()).update([info.subject] if info.subject else ())
+        return {name: frozenset(found[info.video]) for name, info in self._infos.items()}
 
     def __getitem__(self, trial: str) -> Trial:
         return self._open(trial)

@@ -79,6 +79,12 @@ class CorpusWriter:
             # A power cut may leave an empty file; its trial is then prepared again.
             return None
 
+    def rename_subject(self, trial: str, subject: str | None) -> None:
+        """Note who is in a finished trial, whose arrays stay as they are; ``None`` if that is not known."""
+        entry = self.entry(trial)
+        entry['info']['subject'] = subject
+        write_text(self.root / 'index' / f'{trial}.json', json.dumps(entry))
+
     def discard(self, trial: str) -> None:
         """Remove a trial's entry, so that it counts as not prepared while its arrays are replaced."""
         (self.root / 'index' / f'{check_trial_name(trial)}.json').unlink(missing_ok=True)
@@ -115,6 +121,7 @@ class CorpusWriter:
 
         Args:
             waveform: ``(N,)`` int16 at ``waveform_rate``, or ``None``.
+            subject: the person, where it is known.
             notes: facts for the summary of the preparation, kept with the trial's entry.
 
         Returns:

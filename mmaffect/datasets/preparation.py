@@ -95,6 +95,9 @@ def prepare(
         synthetic=layout.synthetic,
         waveform_rate=WAVEFORM_RATE if waveform else None,
     )
+    for trial in mine:
+        if (entry := writer.entry(trial.name)) is not None and entry['info'].get('subject') != trial.subject:
+            writer.rename_subject(trial.name, trial.subject)
     pending = [trial for trial in mine if trial.name not in broken and not _is_current(writer, trial)]
     _check_space(out, [rows.get(trial.name) for trial in pending], writer)
     writer.sweep(None if shard[1] == 1 else [trial.name for trial in mine])
@@ -242,8 +245,7 @@ def _is_current(writer: CorpusWriter, trial: RawTrial) -> bool:
     entry = writer.entry(trial.name)
     if entry is None or trial.video is None:
         return entry is not None
-    same = entry['info']['split'] == trial.split and entry['info']['subject'] == trial.subject
-    return same and entry['notes'].get('source') == _source(trial)
+    return entry['info']['split'] == trial.split and entry['notes'].get('source') == _source(trial)
 
 
 def _check_place(layout: RawCorpus, out: Path) -> None:

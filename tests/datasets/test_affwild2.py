@@ -67,11 +67,13 @@ def test_face_folders_are_not_searched(raw_corpus):
 
 
 def test_subjects_and_demo_mark(raw_corpus):
-    (raw_corpus / 'subjects.csv').write_text('trial,subject\nvideo1,p7\n"video3",p8\n', encoding='utf-8-sig')
+    table = 'trial,subject\nvideo1,p7\n"video3",p8\nvideo4,\n'
+    (raw_corpus / 'subjects.csv').write_text(table, encoding='utf-8-sig')
     (raw_corpus / 'demo.json').write_text('{}')
     layout = read_layout(raw_corpus)
     assert layout.synthetic
-    assert {trial.name: trial.subject for trial in layout.trials if trial.subject} == {'video1': 'p7', 'video3': 'p8'}
+    known = {trial.name: trial.subject for trial in layout.trials if trial.subject is not None}
+    assert known == {'video1': 'p7', 'video3': 'p8'}
 
 
 def _duplicate_trial(raw: Path) -> None:
@@ -85,6 +87,13 @@ def _test_line(line: str):
             file.write(line + '\n')
 
     return append
+
+
+def _subject_line(line: str):
+    def write(raw: Path) -> None:
+        (raw / 'subjects.csv').write_text(f'trial,subject\nvideo1,p7\n{line}\n')
+
+    return write
 
 
 def _empty_folder(raw: Path) -> None:
@@ -113,6 +122,8 @@ def _second(path: str):
         (_second('videos/batch2/video1.mkv'), r"batch1/video1\.mp4 and .*batch2/video1\.mkv: 2 claim trial 'video1'"),
         (_second('cropped_aligned_2/video1'), r"2 claim trial 'video1'"),
         (_second('subjects.csv'), r"subjects\.csv, line 1: found 'x', expected the header 'trial,subject'"),
+        (_subject_line('video9,p1'), r"subjects\.csv, line 3: trial 'video9'; there is no such trial"),
+        (_subject_line('video1,p1'), r'subjects\.csv, line 3: .*expected trial,subject, each trial once'),
     ],
 )
 def test_problems_name_the_file(raw_corpus, damage, message):

@@ -78,6 +78,7 @@ def test_travels_to_a_worker(root):
         (lambda i: i['audio']['front_end'].update(colour=1), 'damaged index'),
         (lambda i: i['trials'][0].pop('split'), 'damaged index'),
         (lambda i: i['trials'][0].update(split='trian'), "trial a is in split 'trian'; expected train, val, test"),
+        (lambda i: i['trials'][0].update(subject=['p1']), r"trial a has subject \['p1'\]; expected a name, or null"),
         (lambda i: i['trials'].append(i['trials'][0]), 'a trial is listed twice'),
         (lambda i: i['trials'][0].update(name='../a'), "'../a' cannot name a trial"),
         (lambda i: i['trials'][0].update(name='/etc/passwd'), "'/etc/passwd' cannot name a trial"),

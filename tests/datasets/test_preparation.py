@@ -153,6 +153,27 @@ def test_demo_corpus_is_synthetic(raw_corpus, tmp_path):
     assert (corpus.info('video1').subject, corpus.info('video3').subject) == ('p7', None)
 
 
+def test_subjects_that_become_known_leave_the_arrays_alone(raw_corpus, tmp_path):
+    out = tmp_path / 'out'
+    prepare(raw_corpus, out)
+    assert not any(Corpus(out).people.values())
+    # As it was before subjects were kept.
+    for path in [*(out / 'index').glob('video*.json'), out / 'corpus.json']:
+        content = json.loads(path.read_text())
+        for info in content.get('trials') or [content['info']]:
+            del info['subject']
+        path.write_text(json.dumps(content))
+    assert Corpus(out).info('video1').subject is None
+    written = {path: path.stat().st_mtime_ns for path in out.rglob('*.npy')}
+    (raw_corpus / 'subjects.csv').write_text('trial,subject\nvideo1,p7\nvideo2_left,p8\nvideo2_right,p9\n')
+    prepare(raw_corpus, out)
+    people = Corpus(out).people
+    assert {path: path.stat().st_mtime_ns for path in out.rglob('*.npy')} == written
+    # Both people of a video are heard in both of its trials.
+    assert (people['video1'], people['video2_left'], people['video3']) == ({'p7'}, {'p8', 'p9'}, set())
+    assert people['video2_right'] == people['video2_left']
+
+
 @pytest.fixture
 def aborting(tmp_path, monkeypatch):
     """Makes the process that prepares video2_right abort, as a decoder may."""

@@ -43,8 +43,9 @@ def main() -> int:
     import torch
 
     from mmaffect.apis.zoo import config_path
-    from mmaffect.engine.comparison import check_data, comparison_table, summarise, train_once
+    from mmaffect.engine.comparison import comparison_table, summarise, train_once
     from mmaffect.engine.running import load_config
+    from mmaffect.engine.training import check_data
     from mmaffect.errors import ConfigError
     from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
     from mmaffect.utils.files import write_text
