@@ -3,7 +3,9 @@
 import ctypes
 import os
 import sys
+import warnings
 from collections.abc import Mapping
+from datetime import timedelta
 from pickle import UnpicklingError
 
 import numpy as np
@@ -71,7 +73,17 @@ def _save_checkpoint(
             os.fsync(file.fileno())
 
 
-def init_cpu_process_group(launcher: str) -> None:
+def quiet_ranks() -> None:
+    """Keep every rank from two warnings that a user can do nothing about.
+
+    Symptom: MMEngine tells of ``MKL_NUM_THREADS=1``, which it sets, and PyTorch 2.13 and later of DDP's
+    ``broadcast_buffers``, which MMEngine passes.
+    """
+    os.environ.setdefault('MKL_NUM_THREADS', '1')
+    warnings.filterwarnings('ignore', message=r'(?s).*broadcast_buffers', category=FutureWarning)
+
+
+def init_cpu_process_group(launcher: str, timeout: float | None = None) -> None:
     """Start gloo before the Runner does.
 
     Symptom: ``Found no NVIDIA driver`` under torchrun on a machine without a GPU, since ``mmengine.dist`` calls
@@ -79,12 +91,11 @@ def init_cpu_process_group(launcher: str) -> None:
 
     Args:
         launcher: ``'pytorch'``, ``'slurm'`` or ``'mpi'`` (Open MPI).
+        timeout: seconds that a rank waits for another, as in ``env_cfg.dist_cfg``; ``None``: PyTorch's 30 minutes.
 
     Raises:
         ConfigError: if the launcher did not start this process.
     """
-    if torch.distributed.is_initialized():  # by an earlier Runner of this process
-        return
     slurm = {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS', 'LOCAL_RANK': 'SLURM_LOCALID'}
     mpi = {name: f'OMPI_COMM_WORLD_{name.replace("WORLD_", "")}' for name in slurm}
     for name, source in {'slurm': slurm, 'mpi': mpi}.get(launcher, {}).items():
@@ -93,8 +104,9 @@ def init_cpu_process_group(launcher: str) -> None:
         os.environ[name] = os.environ[source]
     for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT'):
         if name not in os.environ:
-            raise ConfigError(f'--launcher {launcher}: the environment has no {name}; start it by tools/dist_train.sh')
-    torch.distributed.init_process_group('gloo')
+            script = f'tools/{"slurm" if launcher == "slurm" else "dist"}_train.sh'
+            raise ConfigError(f'--launcher {launcher}: the environment has no {name}; start it by {script}')
+    torch.distributed.init_process_group('gloo', timeout=None if timeout is None else timedelta(seconds=timeout))
 
 
 def cpu_model_wrapper() -> dict:

@@ -66,8 +66,7 @@ def main() -> int:
     from mmaffect.engine.cross_validation import fold_configs, train_folds
     from mmaffect.engine.cross_validation_report import cross_validation_report
     from mmaffect.engine.fold_prediction import best_folds, check_prediction, predict_fold
-    from mmaffect.engine.running import load_tool_config, use_amp, use_randomness
-    from mmaffect.engine.training import start_ranks
+    from mmaffect.engine.running import load_tool_config, start_ranks, use_amp, use_randomness
     from mmaffect.evaluation import combine, read_sample, write_submission, write_trial_files
     from mmaffect.utils.files import write_text
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import init_dist, is_distributed
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from torch import nn
@@ -19,6 +20,7 @@ from ..compat import (
     import_custom_modules,
     init_cpu_process_group,
     keep_freed_memory,
+    quiet_ranks,
     register_package,
     write_whole_checkpoints,
 )
@@ -223,6 +225,22 @@ def use_randomness(cfg: Config, seed: int | None = None, deterministic: bool = F
     cfg.randomness = randomness
 
 
+def start_ranks(cfg: Config) -> None:
+    """Let ranks talk to each other before a Runner is built, which would begin it.
+
+    Raises:
+        ConfigError: if the launcher did not start this process.
+    """
+    if cfg.launcher == 'none' or is_distributed():
+        return
+    quiet_ranks()
+    settings = (cfg.get('env_cfg') or {}).get('dist_cfg') or {}
+    if torch.cuda.is_available():
+        init_dist(cfg.launcher, **settings)
+    else:
+        init_cpu_process_group(cfg.launcher, settings.get('timeout'))
+
+
 def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Runner:
     """Build the Runner of a config, after a look at its data and its checkpoint.
 
@@ -243,10 +261,10 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
     for root in {loader.dataset.data_root for loader in data_loaders(cfg, loaders)}:
         Corpus(root)
     state = open_checkpoint(cfg.load_from)['state_dict'] if cfg.get('load_from') else None
+    start_ranks(cfg)
     if not torch.cuda.is_available():
         keep_freed_memory()
         if cfg.launcher != 'none':
-            init_cpu_process_group(cfg.launcher)
             cfg.model_wrapper_cfg = cpu_model_wrapper()
     os.environ.setdefault('LOCAL_RANK', '0')
     if (cfg.get('randomness') or {}).get('deterministic'):

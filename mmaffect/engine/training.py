@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 from filelock import FileLock, Timeout
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, init_dist, is_distributed, is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.runner import EpochBasedTrainLoop
 
-from ..compat import init_cpu_process_group
 from ..datasets.corpus import Corpus
 from ..datasets.features import INDEX, Features, corpus_folder, feature_files
 from ..errors import ConfigError
@@ -198,20 +196,6 @@ def folder_lock(folder: str | Path, wait: bool = False) -> Iterator[bool]:
         yield shared(acquire)
     finally:
         lock.release()
-
-
-def start_ranks(cfg: Config) -> None:
-    """Let ranks talk to each other before the first Runner is built, which would begin it.
-
-    Raises:
-        ConfigError: if the launcher did not start this process.
-    """
-    if cfg.launcher == 'none' or is_distributed():
-        return
-    if torch.cuda.is_available():
-        init_dist(cfg.launcher, **cfg.env_cfg.dist_cfg)
-    else:
-        init_cpu_process_group(cfg.launcher)
 
 
 def shared(function: Callable[[], T]) -> T:

@@ -19,19 +19,24 @@ SMALL = [
     *(f'{part}_dataloader.dataset.hop=10' for part in ('train', 'val', 'test')),
 ]
 
-# Starts the command behind "bash" once a task, as srun does on one node.
+# Starts the command behind "bash" once a task, as srun does: so many tasks on each node, on part of the job's nodes.
 SRUN = """#!/usr/bin/env bash
 echo "$@" >"$SRUN_LOG"
 for option in "$@"; do
-    case $option in --ntasks=*) export SLURM_NTASKS=${option#*=} ;; esac
+    case $option in
+        --ntasks=*) export SLURM_NTASKS=${option#*=} ;;
+        --ntasks-per-node=*) per_node=${option#*=} ;;
+    esac
 done
 while [ "$1" != bash ]; do shift; done
+export SLURM_JOB_ID=4021 SLURM_STEP_ID=3 SLURM_NODELIST='node[1-4]' SLURM_STEP_NODELIST='node[3-4]'
 for ((i = 0; i < SLURM_NTASKS; i++)); do
-    SLURM_PROCID=$i SLURM_LOCALID=$i SLURM_NODELIST=node1 "$@" & pids+=($!)
+    SLURM_PROCID=$i SLURM_LOCALID=$((i % per_node)) SLURM_NODEID=$((i / per_node)) "$@" & pids+=($!)
 done
-for pid in "${pids[@]}"; do wait "$pid" || exit 1; done
+for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+exit ${status:-0}
 """
-SCONTROL = '#!/usr/bin/env bash\n[ "$*" = "show hostnames node1" ] && echo 127.0.0.1\n'
+SCONTROL = '#!/usr/bin/env bash\n[ "$*" = "show hostnames node[3-4]" ] && printf "127.0.0.1\\n127.0.0.2\\n"\n'
 
 
 @pytest.fixture
@@ -66,6 +71,7 @@ def run(*command, environment):
 
 
 def test_torchrun(corpus, tmp_path, environment):
+    del environment['PORT']  # a free one is taken
     data = ('--data-root', corpus, '--work-dir', tmp_path / 'work')
     run('bash', 'tools/dist_train.sh', 'configs/grjca_demo.py', 2, *data, *SMALL, environment=environment)
     checkpoint = tmp_path / 'work/epoch_1.pth'
@@ -76,14 +82,57 @@ def test_torchrun(corpus, tmp_path, environment):
 
 
 def test_slurm(corpus, tmp_path, environment):
-    environment |= {'GPUS': '2', 'SRUN_ARGS': '--exclusive', 'CPUS_PER_TASK': '3'}
+    environment |= {'GPUS': '2', 'GPUS_PER_NODE': '1', 'SRUN_ARGS': '--exclusive', 'CPUS_PER_TASK': '3'}
     data = ('--data-root', corpus, '--work-dir', tmp_path / 'work')
     train = ('bash', 'tools/slurm_train.sh', 'gpu', 'grjca', 'configs/grjca_demo.py')
     run(*train, *data, *SMALL, environment=environment)
     assert (tmp_path / 'work/epoch_1.pth').is_file()
     asked = (tmp_path / 'srun.log').read_text()
-    for option in ('-p gpu', '--job-name=grjca', '--gres=gpu:2', '--ntasks=2', '--cpus-per-task=3', '--exclusive'):
+    for option in ('-p gpu', '--job-name=grjca', '--gres=gpu:1', '--ntasks=2', '--ntasks-per-node=1', '--exclusive'):
         assert option in asked
+    for option in ('--cpus-per-task=3', '--kill-on-bad-exit=1'):
+        assert option in asked
+
+
+def test_environment_of_slurm_tasks(tmp_path, environment):
+    (tmp_path / 'bin/python').write_text(
+        '#!/bin/sh\necho $SLURM_PROCID $SLURM_LOCALID $MASTER_ADDR $MASTER_PORT "$@" >>"$SRUN_LOG".tasks\n'
+    )
+    (tmp_path / 'bin/python').chmod(0o755)
+    train = ('bash', 'tools/slurm_train.sh', 'gpu', 'job', 'a config.py', '--resume')
+
+    def tasks():
+        text = (tmp_path / 'srun.log.tasks').read_text()
+        (tmp_path / 'srun.log.tasks').unlink()
+        return sorted(text.splitlines())
+
+    run(*train, environment=environment | {'GPUS': '4', 'GPUS_PER_NODE': '2'})
+    command = '-u tools/train.py a config.py --launcher slurm --resume'
+    port = environment['PORT']
+    assert tasks() == [f'{n} {n % 2} 127.0.0.1 {port} {command}' for n in range(4)]
+    # Steps of a job and jobs on one host meet at ports of their own.
+    del environment['PORT']
+    run(*train, environment=environment | {'GPUS': '2'})
+    assert tasks() == [f'{n} {n} 127.0.0.1 {15000 + (16 * 4021 + 3) % 15000} {command}' for n in range(2)]
+
+
+def test_dist_scripts_pass_on_what_mmengine_users_set(tmp_path, environment):
+    (tmp_path / 'bin/python').write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / 'bin/python').chmod(0o755)
+    nodes = {'NNODES': '2', 'NODE_RANK': '1', 'MASTER_ADDR': 'host'}
+    train = ('bash', 'tools/dist_train.sh', 'a.py', 8, '--resume')
+    several = run(*train, environment=environment | nodes).split()
+    assert (
+        several
+        == (
+            '-m mmaffect.utils.launch --nnodes=2 --node-rank=1 --nproc-per-node=8 --master-addr=host '
+            f'--master-port={environment["PORT"]} tools/train.py a.py --launcher pytorch --resume'
+        ).split()
+    )
+    del environment['PORT']
+    one = run('bash', 'tools/dist_test.sh', 'a.py', 'a.pth', 2, '--out', 'b', environment=environment).split()
+    assert not any('port' in flag for flag in one)
+    assert one[-7:] == ['tools/test.py', 'a.py', 'a.pth', '--launcher', 'pytorch', '--out', 'b']
 
 
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh'])

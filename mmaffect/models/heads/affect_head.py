@@ -27,7 +27,8 @@ class AffectHead(BaseModule):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: for a size below 1, a dropout outside [0, 1), an unknown target, or ``batch_norm`` without a hidden layer.
+        ConfigError: for a size below 1, a dropout outside [0, 1), an unknown target, or ``batch_norm`` without a
+            hidden layer.
     """
 
     def __init__(
