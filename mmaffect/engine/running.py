@@ -22,6 +22,7 @@ from ..compat import (
     keep_freed_memory,
     quiet_ranks,
     register_package,
+    use_sync_batch_norm_everywhere,
     write_whole_checkpoints,
 )
 from ..datasets.affect_dataset import MODALITIES
@@ -262,6 +263,8 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
         Corpus(root)
     state = open_checkpoint(cfg.load_from)['state_dict'] if cfg.get('load_from') else None
     start_ranks(cfg)
+    if cfg.get('sync_bn'):
+        use_sync_batch_norm_everywhere()
     if not torch.cuda.is_available():
         keep_freed_memory()
         if cfg.launcher != 'none':

@@ -106,6 +106,8 @@ def test_a_window_without_sound_is_zero_and_masked(root):
         inputs = preprocessor(collate_windows([dataset[i] for i in (*others, silent)]))['inputs']
         assert not inputs['audio_mask'][-1].any()
         assert torch.isfinite(inputs['audio']).all()
+        # The same in any batch.
+        assert not inputs['audio'][-1].any()
 
 
 def draws(dataset, epoch, workers, seed=7):

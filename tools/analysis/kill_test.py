@@ -35,6 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('--kills', type=int, default=12, help='of each run')
     parser.add_argument('--workers', type=int, nargs='+', default=[0, 2], help='of the data loader, a run for each')
+    parser.add_argument('--ranks', type=int, default=1, help='processes of a run (gloo), of which one is killed')
     parser.add_argument('--seed', type=int, default=0, help='of the moments')
     parser.add_argument('--iter-interval', type=int, default=5, help='iterations between checkpoints in an epoch')
     parser.add_argument('--work-dir', default='work_dirs/kill_test')
@@ -44,19 +45,26 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def plan(iterations: int, kills: int, seed: int) -> list[dict]:
+def plan(iterations: int, kills: int, seed: int, ranks: int = 1) -> list[dict]:
     """Moments of a run, in order: every kind in turn, at an iteration of the whole run.
 
     Args:
         iterations: of the run.
         kills: moments to draw.
         seed: of the draw.
+        ranks: one of these is killed; rank 0, if it is while a checkpoint is written.
     """
     rng = random.Random(seed)
     moments = sorted(rng.sample(range(1, iterations), min(kills, iterations - 1)))
+    kinds = [KINDS[number % len(KINDS)] for number in range(len(moments))]
     return [
-        {'kind': KINDS[number % len(KINDS)], 'iteration': moment, 'share': rng.random()}
-        for number, moment in enumerate(moments)
+        {
+            'kind': kind,
+            'iteration': moment,
+            'share': rng.random(),
+            'rank': rng.randrange(ranks) if kind in ('iteration', 'validation') else 0,
+        }
+        for kind, moment in zip(kinds, moments, strict=True)
     ]
 
 
@@ -128,7 +136,8 @@ def train(args: argparse.Namespace, work_dir: Path, workers: int, moment: dict |
         'train_dataloader.persistent_workers': workers > 0,
         **(args.cfg_options or {}),
     }
-    command = [sys.executable, __file__, args.config, '--work-dir', str(work_dir)]
+    launch = ['-m', 'mmaffect.utils.launch', '--nproc-per-node', str(args.ranks)] if args.ranks > 1 else []
+    command = [sys.executable, *launch, __file__, args.config, '--ranks', str(args.ranks), '--work-dir', str(work_dir)]
     command += ['--data-root', args.data_root] if args.data_root else []
     command += ['--victim', json.dumps({'moment': moment, 'options': options})]
     with open(work_dir / 'output.log', 'ab') as log:
@@ -141,9 +150,15 @@ def victim(args: argparse.Namespace) -> None:
     from mmaffect.engine.resume import prepare_resume
 
     told = json.loads(args.victim)
-    if told['moment'] is not None:
+    if told['moment'] is not None and told['moment']['rank'] == int(os.environ.get('RANK', 0)):
         be_killed(told['moment'])
-    cfg = running.load_config(args.config, options=told['options'], data_root=args.data_root, work_dir=args.work_dir)
+    cfg = running.load_config(
+        args.config,
+        options=told['options'],
+        data_root=args.data_root,
+        work_dir=args.work_dir,
+        launcher='pytorch' if args.ranks > 1 else 'none',
+    )
     prepare_resume(cfg, 'auto')
     running.build_runner(cfg).train()
 
@@ -221,10 +236,11 @@ def main() -> int:
         folder = root / f'workers_{workers}'
         folder.mkdir()
         killed = 0
-        for number, moment in enumerate(plan(iterations, args.kills, args.seed + workers), 1):
+        for number, moment in enumerate(plan(iterations, args.kills, args.seed + workers, args.ranks), 1):
             status = train(args, folder, workers, moment)
             print(f'workers {workers}, kill {number}: {moment["kind"]} at {moment["iteration"]}: {status}', flush=True)
-            if status not in (-signal.SIGKILL, 0):  # 0: the run was over before the moment had come
+            # As the launcher gives it; 0: the run was over before the moment had come.
+            if status not in (-signal.SIGKILL, 128 + signal.SIGKILL, 0):
                 print(f'error: it failed; see {folder}/output.log', file=sys.stderr)
                 return 1
             killed += status != 0

@@ -1,8 +1,10 @@
 """Streams, fusion and head in one model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Literal
 
+import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
@@ -24,10 +26,16 @@ class AffectEstimator(BaseModel):
             features and masks as ``further`` and ``further_masks`` (published LFAN: eGeMAPS or MFCC).
         neck: config of the fusion neck.
         data_preprocessor: config of the data preprocessor.
+        compiled: parts that ``torch.compile`` compiles when they are first used, such as ``['visual.backbone',
+            'audio.backbone', 'neck']``; keys of checkpoints stay. MMEngine's ``compile`` of a config takes the whole
+            training step instead, which breaks into many graphs at data samples, losses and the optimizer, and leaves
+            validation and inference as they are.
+        compile_backend: of ``torch.compile``.
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if there is no stream, a neck is missing or left over, or two parts differ in width.
+        ConfigError: if there is no stream, a neck is missing or left over, two parts differ in width, or there is no
+            such part or backend to compile.
     """
 
     def __init__(
@@ -38,6 +46,8 @@ class AffectEstimator(BaseModel):
         further: Mapping[str, dict] | None = None,
         neck: dict | None = None,
         data_preprocessor: dict | None = None,
+        compiled: Sequence[str] = (),
+        compile_backend: str = 'inductor',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(MODELS.build(data_preprocessor or {'type': 'AffectDataPreprocessor'}), init_cfg)
@@ -57,6 +67,19 @@ class AffectEstimator(BaseModel):
         self.neck = MODELS.build(neck) if neck else None
         self.head = MODELS.build(head)
         self._check_widths()
+        self._compile(compiled, compile_backend)
+
+    def _compile(self, names: Sequence[str], backend: str) -> None:
+        parts = {name: part for name, part in self.named_modules() if name}
+        for name in names:
+            if name not in parts:
+                near = get_close_matches(name, parts, n=1, cutoff=0.0)[0]
+                raise ConfigError(f'model.compiled: the model has no {name!r}; did you mean {near!r}?')
+            try:
+                parts[name].compile(backend=backend)
+            except torch._dynamo.exc.InvalidBackend:
+                known = ', '.join(torch.compiler.list_backends())
+                raise ConfigError(f'model.compile_backend={backend!r}; expected one of {known}') from None
 
     def _check_widths(self) -> None:
         given = {}

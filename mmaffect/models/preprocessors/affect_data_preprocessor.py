@@ -86,13 +86,16 @@ def cut_patches(
     batch, total, bands = logmel.shape
     if total == 0:
         return logmel.new_zeros((*patch_start.shape, 1, rows, bands))
+    # As in a batch without any sound, so that a prediction does not depend on the windows beside it.
+    silent = (num_rows == 0)[:, None, None]
+    logmel = logmel.masked_fill(silent, 0)
     last = (num_rows - 1).clamp(min=0)[:, None, None]
     wanted = patch_start[..., None] + torch.arange(rows, device=logmel.device)
     index = wanted.clamp(min=0).minimum(last)
     index = index + torch.arange(batch, device=logmel.device)[:, None, None] * total
     patches = logmel.reshape(-1, bands).index_select(0, index.flatten()).view(*patch_start.shape, 1, rows, bands)
     if fill is not None:
-        beyond = (wanted < 0) | (wanted > last)
+        beyond = ((wanted < 0) | (wanted > last)) & ~silent
         patches = torch.where(beyond[:, :, None, :, None], fill, patches)
     if depth is not None:
         patches = patches.maximum(patches.amax((-2, -1), keepdim=True) - depth)
