@@ -109,7 +109,7 @@ def toy_runner(work_dir, resume=False, hooks=(), epochs=4, batch_size=4, figures
     if resume:
         from mmengine.config import Config
 
-        found = Config({'work_dir': str(work_dir)})
+        found = Config({'work_dir': str(work_dir), 'randomness': cfg['randomness']})
         prepare_resume(found, 'auto' if resume is True else str(resume))
-        cfg.update(resume=found.resume, load_from=found.load_from)
+        cfg.update(resume=found.resume, load_from=found.load_from, randomness=found.randomness)
     return Runner(**cfg)

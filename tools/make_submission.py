@@ -73,17 +73,20 @@ def main() -> None:
     read = {folder: read_predictions(folder) for folder in dict.fromkeys(chain.from_iterable(folders.values()))}
     curves, lines = {}, []
     for target, own in folders.items():
-        named = getattr(args, target) is not None
-        used = [folder for folder in own if named or target in read[folder]]
+        used = [folder for folder in own if getattr(args, target) or target in read[folder]]
         if not used:
             raise ConfigError(f'no predictions of {target} in {", ".join(own) or "no folder"}; expected --{target} DIR')
         for folder in used:
             if target not in read[folder]:
                 raise ConfigError(f'--{target} {folder}: predictions of {", ".join(read[folder])} only')
-            if used.count(folder) > 1:
-                raise ConfigError(f'{folder} is given twice; expected each model once')
+        _check_once(used)
         curves[target] = combine([read[folder][target] for folder in used], args.ensemble)
         lines.append(f'{target}: ' + (f'{args.ensemble} of {len(used)} models' if len(used) > 1 else used[0]))
+    named = [target for target in AFFECT if getattr(args, target)]
+    for folder in args.predictions:
+        if not any(target in read[folder] for target in AFFECT if target not in named):
+            flags = ' and '.join(f'--{target}' for target in named)
+            raise ConfigError(f'{folder}: counts for no target beside {flags}; expected it there, or not at all')
     first, *others = curves.values()
     for other in others:
         _check_same(first, other)
@@ -101,6 +104,18 @@ def main() -> None:
         print(write_submission(args.out, predictions, sample, args.clip))
     if args.per_trial:
         print(write_trial_files(args.per_trial, predictions, sample, args.clip))
+
+
+def _check_once(folders: list[str]) -> None:
+    from mmaffect.errors import ConfigError
+
+    names: dict[str, str] = {}
+    for folder in folders:
+        path = os.path.realpath(folder)
+        if path in names:
+            also = f', also as {names[path]}' if names[path] != folder else ''
+            raise ConfigError(f'{folder} is given twice{also}; expected each model once')
+        names[path] = folder
 
 
 def _check_same(valence: dict, arousal: dict) -> None:

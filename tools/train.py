@@ -42,7 +42,7 @@ def main() -> None:
         require(cfg, 'auto_scale_lr')
         cfg.auto_scale_lr.enable = True
     use_randomness(cfg, args.seed, args.deterministic)
-    prepare_resume(cfg, args.resume)
+    prepare_resume(cfg, args.resume, args.seed)
     build_runner(cfg).train()
 
 

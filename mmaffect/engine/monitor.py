@@ -16,13 +16,14 @@ def check_rule(owner: str, rule: str) -> None:
         raise ConfigError(f"{owner}: rule={rule!r}; expected 'greater' or 'less'")
 
 
-def monitored(metrics: Mapping[str, float], monitor: str, owner: str) -> float:
+def monitored(metrics: Mapping[str, float], monitor: str, owner: str, argument: str = 'monitor') -> float:
     """A figure of the validation.
 
     Args:
         metrics: all figures by name.
         monitor: name of the one.
         owner: name of the class that asks, for the error.
+        argument: of it, that names the figure.
 
     Raises:
         ConfigError: if the validation does not give it, with the nearest name.
@@ -30,7 +31,7 @@ def monitored(metrics: Mapping[str, float], monitor: str, owner: str) -> float:
     if monitor not in metrics:
         close = get_close_matches(monitor, metrics, n=1, cutoff=0.5)
         hint = f'did you mean {close[0]!r}?' if close else f'it gives {", ".join(sorted(metrics))}'
-        raise ConfigError(f'{owner}: monitor={monitor!r}: no such figure of the validation; {hint}')
+        raise ConfigError(f'{owner}: {argument}={monitor!r}: no such figure of the validation; {hint}')
     return float(metrics[monitor])
 
 

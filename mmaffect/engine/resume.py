@@ -9,28 +9,35 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from ..errors import CheckpointError, DownloadError
+from ..errors import CheckpointError, ConfigError, DownloadError
 from ..utils.download import fetch
 from .checkpoint import read_checkpoint
 
+# In a work dir: of which run its checkpoints are; each of them says the same in its meta.
+RUN = '.run'
 # Read to be checked, and not yet taken by the Runner, which would read it again; by path, size and time.
 _opened: dict[tuple, dict] = {}
 
 
-def prepare_resume(cfg: Config, resume: str | None) -> None:
-    """Set up ``--resume``.
+def prepare_resume(cfg: Config, resume: str | None, seed: int | None = None) -> None:
+    """Set up ``--resume``, or ``resume = True`` of a config; the seed is that of the run that goes on.
 
     Args:
         cfg: the config.
         resume: ``'auto'``: the latest checkpoint of the work dir that can be read, if there is one; a path: that one;
-            ``None``: none.
+            ``None``: none, unless the config says so.
+        seed: given by ``--seed``.
 
     Raises:
-        CheckpointError: if the work dir has checkpoints, and none of them can be read.
+        CheckpointError: if the work dir has checkpoints, and none of them can be read; or if the one that is given is
+            of weights only.
         DownloadError: if none of them is there any more.
+        ConfigError: if the run has another seed than ``--seed``.
     """
     if resume is None:
-        return
+        if not cfg.get('resume'):
+            return
+        resume = cfg.get('load_from') or 'auto'
     if resume == 'auto':
         found = latest_checkpoint(cfg.work_dir)
         resume = None if found is None else str(found)
@@ -38,6 +45,21 @@ def prepare_resume(cfg: Config, resume: str | None) -> None:
             _warn(f'{cfg.work_dir}: no checkpoint to resume from; training begins anew')
     cfg.resume = resume is not None
     cfg.load_from = resume
+    if resume is None:
+        return
+    checkpoint = open_checkpoint(resume)
+    meta = checkpoint.get('meta')
+    if 'optimizer' not in checkpoint or not isinstance(meta, dict) or not {'epoch', 'iter'} <= meta.keys():
+        raise CheckpointError(
+            f'{resume}: holds weights only; begin a run with them by "--cfg-options load_from={resume}"'
+        )
+    found_seed = meta.get('seed')
+    if found_seed is None:
+        return
+    if seed is not None and seed != found_seed:
+        raise ConfigError(f'--seed {seed}: {resume} is of a run with seed {found_seed}, which goes on')
+    # The sampler is built before MMEngine looks at the checkpoint.
+    cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': found_seed}
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
@@ -64,10 +86,13 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     last = work_dir / named if (work_dir / named).is_file() else work_dir / named.name
     found = [path for path in work_dir.glob('*.pth') if re.fullmatch(r'(epoch|iter)_\d+\.pth', path.name)]
     others = sorted(set(found) - {last}, key=lambda path: path.stat().st_mtime, reverse=True)
+    run = (work_dir / RUN).read_text() if (work_dir / RUN).is_file() else None
     problem = None
     for path in (last, *others):
         try:
-            open_checkpoint(path)
+            checkpoint = open_checkpoint(path)
+            if path != last and run and checkpoint.get('meta', {}).get('run') != run:
+                continue  # left by an earlier run in this folder
         except (CheckpointError, DownloadError) as error:
             problem = problem or error
             _warn(f'{error}; trying the checkpoint before it')

@@ -1,5 +1,6 @@
 """Files that are never half-written, and their checksums."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -14,8 +15,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary name in the folder of ``path``; at the end rename it, on an error delete it.
 
     The temporary name keeps the suffix, since many writers choose the format by it.
+
+    Raises:
+        IsADirectoryError: if ``path`` is a folder; nothing is written then.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.stem}.{os.getpid()}.tmp{path.suffix}')
     try:

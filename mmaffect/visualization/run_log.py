@@ -1,8 +1,8 @@
 """What the runs in a work dir logged, as one training."""
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from ..errors import ConfigError
 
 SCALARS = '*/vis_data/scalars.json'
+DEPTH = 3
+MOST = 6
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Run:
     """Figures of a training.
 
     Attributes:
-        name: of its work dir.
+        name: of its work dir; of several, with as many folders above it as tell them apart.
         batches: iterations of an epoch.
         training: by name of the figure, iterations (from 1) and values.
         validation: by name of the figure, epochs (from 1) and values.
@@ -31,6 +33,21 @@ class Run:
     validation: dict[str, tuple[np.ndarray, np.ndarray]]
     releases: list[int]
     synthetic: bool
+
+
+def read_runs(work_dirs: Sequence[str | Path]) -> list[Run]:
+    """Read trainings to be drawn side by side, each once.
+
+    Args:
+        work_dirs: folders of trainings. One that is none itself, as that of a cross-validation, stands for the
+            trainings at most three folders below it that have logged a figure.
+
+    Raises:
+        ConfigError: as :func:`read_run`; also if more than six trainings are below a folder.
+    """
+    found = dict.fromkeys(path.resolve() for work_dir in work_dirs for path in _trainings(Path(work_dir)))
+    names = _distinct([path.parts for path in found])
+    return [replace(read_run(path), name=name) for path, name in zip(found, names, strict=True)]
 
 
 def read_run(work_dir: str | Path) -> Run:
@@ -68,6 +85,26 @@ def read_run(work_dir: str | Path) -> Run:
         releases=[row['step'] for row in rows if 'release' in row],
         synthetic=any(SYNTHETIC_NOTICE in text for text in texts),
     )
+
+
+def _trainings(work_dir: Path) -> list[Path]:
+    if any(work_dir.glob(SCALARS)):
+        return [work_dir]
+    logs = [path for depth in range(1, DEPTH + 1) for path in work_dir.glob('*/' * depth + SCALARS) if any(_rows(path))]
+    found = sorted({path.parents[2] for path in logs})
+    if len(found) > MOST:
+        names = ', '.join(str(path.relative_to(work_dir)) for path in found)
+        raise ConfigError(f'{work_dir}: {len(found)} trainings; expected at most {MOST}: name those to draw of {names}')
+    return found or [work_dir]
+
+
+def _distinct(paths: list[tuple[str, ...]]) -> list[str]:
+    """The shortest ends of paths that differ."""
+    for parts in range(1, max(map(len, paths), default=0) + 1):
+        names = [str(Path(*path[-parts:])) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return []
 
 
 def _rows(path: Path) -> Iterator[dict]:

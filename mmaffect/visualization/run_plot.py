@@ -1,8 +1,8 @@
 """Picture of a training."""
 
 import re
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from .run_log import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import MaxNLocator
 
 COLOURS = {'valence': '#0072b2', 'arousal': '#d55e00', 'mean': '0.25'}
 FURTHER = ('#009e73', '#cc79a7', '#e69f00', '#56b4e9')
@@ -21,7 +22,8 @@ FURTHER = ('#009e73', '#cc79a7', '#e69f00', '#56b4e9')
 def draw_runs(path: str | Path, runs: Sequence[Run], *, smooth: int = 1, note: str = '') -> None:
     """Draw loss, CCC, learning rate and gates over epochs, one column a run, to a PNG, SVG or PDF file.
 
-    Dashed vertical lines are releases of layers; the highest mean CCC is marked.
+    Dashed vertical lines are releases of layers, at which the line of the learning rate is broken; the highest mean CCC
+    is marked.
 
     Args:
         path: file, written whole or not at all.
@@ -31,7 +33,6 @@ def draw_runs(path: str | Path, runs: Sequence[Run], *, smooth: int = 1, note: s
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     rows: list[tuple[str, Callable[[Axes, Run], None]]] = [
         ('loss', lambda panel, run: _draw_loss(panel, run, smooth)),
@@ -59,7 +60,7 @@ def draw_runs(path: str | Path, runs: Sequence[Run], *, smooth: int = 1, note: s
             if column == 0:
                 panel.set_ylabel(label)
         panels[-1, column].set(xlabel='epoch', xlim=(0, _epochs(run)))
-        panels[-1, column].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        panels[-1, column].xaxis.set_major_locator(_integers())
         panels[0, column].set_title(run.name, fontsize=11, fontweight='bold')
     figure.align_ylabels(panels[:, 0])
     if note:
@@ -81,8 +82,9 @@ def _draw_loss(panel: 'Axes', run: Run, smooth: int) -> None:
     if smooth > 1:
         panel.plot(iterations / run.batches, losses, color='0.8', linewidth=0.8)
         losses = running_mean(losses, smooth)
-    panel.plot(iterations / run.batches, losses, color='0.25', linewidth=1.4)
+    panel.plot(iterations / run.batches, losses, color='0.25', linewidth=1.4, **_dots(iterations, most=1))
     top = panel.secondary_xaxis('top', functions=(lambda x: x * run.batches, lambda x: x / run.batches))
+    top.xaxis.set_major_locator(_integers())
     top.set_xlabel('iteration', fontsize=8, color='0.4')
     top.tick_params(labelsize=7, colors='0.4')
     top.spines['top'].set_visible(False)
@@ -108,14 +110,36 @@ def _draw_rates(panel: 'Axes', run: Run) -> None:
     iterations, rates = run.training.get('lr', (np.zeros(0), np.zeros(0)))
     if 'min_lr' in run.training:
         at, lowest = run.training['min_lr']
-        panel.fill_between(at / run.batches, lowest, run.training['max_lr'][1], color='0.88', label='all parts')
-    panel.plot(iterations / run.batches, rates, color='#009e73', linewidth=1.6)
+        highest = run.training['max_lr'][1]
+        for part in _between_releases(run, at):
+            label = 'all parts' if part.start == 0 else None
+            panel.fill_between(at[part] / run.batches, lowest[part], highest[part], color='0.88', label=label)
+    for part in _between_releases(run, iterations):
+        steps = iterations[part]
+        panel.plot(steps / run.batches, rates[part], color='#009e73', linewidth=1.6, **_dots(steps, most=1))
     if (rates > 0).any():
         panel.set_yscale('log')
     if run.releases:
         epochs = ('epoch ' if len(run.releases) == 1 else 'epochs ') + ', '.join(map(str, run.releases))
         panel.set_title(f'layers released after {epochs}', loc='right', fontsize=9)
     _legend(panel)
+
+
+def _between_releases(run: Run, iterations: np.ndarray) -> Iterator[slice]:
+    """Parts of a curve of the training, within each of which no layers were released."""
+    at, epochs = run.training.get('epoch', (iterations, np.ceil(iterations / run.batches)))
+    # Of rows that were logged seldom, the epoch is not the iteration over the batches that are known of.
+    cuts = [
+        np.searchsorted(iterations, at[epochs > release][0]) for release in run.releases if (epochs > release).any()
+    ]
+    edges = sorted({0, *map(int, cuts), len(iterations)})
+    return (slice(start, stop) for start, stop in pairwise(edges))
+
+
+def _integers() -> 'MaxNLocator':
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
 
 
 def _draw_gates(panel: 'Axes', run: Run, prefix: str) -> None:
@@ -138,9 +162,9 @@ def _draw_gates(panel: 'Axes', run: Run, prefix: str) -> None:
     _legend(panel)
 
 
-def _dots(steps: np.ndarray) -> dict:
-    """Few epochs are points, many a line."""
-    return {'marker': 'o', 'markersize': 3} if len(steps) <= 30 else {}
+def _dots(steps: np.ndarray, most: int = 30) -> dict:
+    """Few steps are points, many a line."""
+    return {'marker': 'o', 'markersize': 3} if len(steps) <= most else {}
 
 
 def _legend(panel: 'Axes') -> None:

@@ -86,7 +86,7 @@ def test_files_of_others_are_left_alone(tmp_path):
     (tmp_path / '.epoch_7.123.tmp.pth').write_bytes(b'half')
     toy_runner(tmp_path, epochs=3, **checkpoints(save_best=None)).train()
     assert names(tmp_path) == ['epoch_0.pth', 'epoch_2.pth', 'epoch_3.pth']
-    assert not list(tmp_path.glob('.*'))
+    assert not list(tmp_path.glob('.*.pth'))
 
 
 def test_what_a_killed_run_could_not_delete_goes_at_the_resume(tmp_path):
@@ -113,13 +113,61 @@ def test_arguments_out_of_range(arguments, text):
 
 
 def test_a_figure_that_the_validation_does_not_give(tmp_path):
-    with pytest.raises(ConfigError, match=r"'CCC/maen'.*did you mean 'CCC/mean'"):
+    with pytest.raises(ConfigError, match=r"save_best='CCC/maen'.*did you mean 'CCC/mean'"):
         toy_runner(tmp_path, epochs=1, **checkpoints(save_best='CCC/maen')).train()
 
 
 def test_mmengines_loop_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match='EpochBasedTrainLoop'):
+    with pytest.raises(ConfigError, match=r'CheckpointHook: needs train_cfg\.type'):
         toy_runner(tmp_path, train_cfg={'type': 'mmengine.IterBasedTrainLoop', 'max_iters': 3}).train()
+
+
+@pytest.mark.parametrize(
+    'scheduler',
+    [
+        {'type': 'OneCycleLR', 'eta_max': 0.01, 'total_steps': 40, 'by_epoch': False},  # has a bound method
+        {'type': 'CosineRestartLR', 'periods': [2, 4], 'restart_weights': [1, 0.5], 'eta_min': 0.0},
+    ],
+    ids=lambda scheduler: scheduler['type'],
+)
+def test_checkpoints_can_be_read_whatever_a_scheduler_keeps(tmp_path, scheduler):
+    toy_runner(tmp_path, epochs=2, param_scheduler=[scheduler]).train()
+    runner = toy_runner(tmp_path, resume=True, epochs=4, param_scheduler=[scheduler])
+    runner.message_hub.update_info('folder', tmp_path)
+    runner.train()
+    whole = toy_runner(tmp_path / 'whole', epochs=4, param_scheduler=[scheduler])
+    whole.train()
+    assert runner.param_schedulers[0].last_step == whole.param_schedulers[0].last_step
+    state = read_checkpoint(tmp_path / 'epoch_4.pth')['state_dict']
+    expected = read_checkpoint(tmp_path / 'whole' / 'epoch_4.pth')['state_dict']
+    assert all(torch.equal(value, expected[key]) for key, value in state.items())
+
+
+def test_a_state_that_could_not_be_read_again_is_refused(tmp_path):
+    class Dated(Hook):
+        def state_dict(self):
+            return {'at': tmp_path}
+
+        def load_state_dict(self, state):
+            raise NotImplementedError
+
+    with pytest.raises(ConfigError, match=r"Dated\.state_dict: 'at' is no plain value"):
+        toy_runner(tmp_path, epochs=1, hooks=[Dated()]).train()
+
+
+def test_an_early_stop_between_two_intervals_is_saved(tmp_path):
+    stop = {'type': 'EarlyStoppingHook', 'patience': 1}
+    toy_runner(tmp_path, epochs=9, figures=[0.2, 0.3, 0.1], hooks=[stop], **checkpoints(interval=10)).train()
+    assert (tmp_path / 'last_checkpoint').read_text() == 'epoch_3.pth'
+
+
+def test_a_validation_after_the_training_keeps_no_weights(tmp_path):
+    runner = toy_runner(tmp_path, epochs=1, figures=[0.2, 0.9], **checkpoints())
+    runner.train()
+    runner.val()
+    assert read_checkpoint(tmp_path / 'epoch_1.pth')['hooks']['CheckpointHook']['best_score'] == 0.2
+    assert names(tmp_path) == ['best_CCC_mean_epoch_1.pth', 'epoch_1.pth']
+    assert (tmp_path / 'best_CCC_mean_epoch_1.pth').stat().st_mtime <= (tmp_path / 'epoch_1.pth').stat().st_mtime
 
 
 def test_hooks_of_one_class_keep_their_states_apart():

@@ -3,17 +3,20 @@ import math
 import pytest
 from mmengine.config import Config
 
+from mmaffect.engine import EpochBasedTrainLoop
 from mmaffect.engine.config_check import check_config
 from mmaffect.engine.hooks import EarlyStoppingHook
 from mmaffect.errors import ConfigError
 from mmaffect.registry import HOOKS
 from tests.engine.recipe_runs import tiny_run
+from tests.toy_run import toy_runner
 
 CONSTANT = [dict(type='ConstantLR', factor=1.0)]
 
 
-class Loop:
-    stop_training = False
+class Loop(EpochBasedTrainLoop):
+    def __init__(self):
+        self.stop_training = False
 
 
 class FakeRunner:
@@ -21,6 +24,7 @@ class FakeRunner:
 
     def __init__(self):
         self.train_loop = Loop()
+        self.val_loop = 'there is one'
         self.logger = self
         self.lines = []
 
@@ -105,3 +109,20 @@ def test_a_resumed_run_counts_on_and_a_stopped_one_stays_stopped(tmp_path):
     assert run(4) == (4, 4)
     assert run(20, str(tmp_path / 'epoch_4.pth')) == (6, 2)
     assert run(20, str(tmp_path / 'epoch_6.pth')) == (6, 0)
+
+
+def test_the_loop_must_call_it(tmp_path):
+    loop = {'type': 'mmengine.EpochBasedTrainLoop', 'max_epochs': 2}
+    hooks = {'default_hooks': {'checkpoint': None}}
+    with pytest.raises(ConfigError, match=r"EarlyStoppingHook: needs train_cfg\.type = 'EpochBasedTrainLoop'"):
+        toy_runner(tmp_path, hooks=[{'type': 'EarlyStoppingHook'}], train_cfg=loop, **hooks).train()
+
+
+def test_without_validation_it_says_that_it_does_nothing(tmp_path):
+    none = {'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None}
+    runner = toy_runner(tmp_path, hooks=[{'type': 'EarlyStoppingHook', 'patience': 1}], epochs=3, **none)
+    said = []
+    runner.logger.warning = said.append
+    runner.train()
+    assert runner.epoch == 3
+    assert said == ['EarlyStoppingHook: there is no validation to decide by']

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
+from torch.utils.data import DataLoader
 
 from mmaffect.engine.checkpoint import read_checkpoint
-from tests.toy_run import toy_runner
+from tests.toy_run import ToyData, toy_runner
 
 PLATEAU = [
     {'type': 'LinearLR', 'start_factor': 0.1, 'by_epoch': True, 'end': 2, 'convert_to_iter_based': True},
@@ -112,10 +114,21 @@ def test_windows_before_the_checkpoint_are_not_read_again(tmp_path):
     assert len(runner.train_dataloader.dataset.read) == 22 - 16
 
 
-def test_more_epochs_are_those_of_a_longer_run(tmp_path):
-    toy_runner(tmp_path / 'whole', epochs=4, param_scheduler=PLATEAU).train()
-    toy_runner(tmp_path / 'two', epochs=2, param_scheduler=PLATEAU).train()
-    toy_runner(tmp_path / 'two', resume=True, epochs=4, param_scheduler=PLATEAU).train()
+@pytest.mark.parametrize(
+    'schedule',
+    [
+        PLATEAU,
+        # Their end is that of the training.
+        [{'type': 'ExponentialLR', 'gamma': 0.5, 'by_epoch': True}],
+        [{'type': 'ExponentialLR', 'gamma': 0.9, 'by_epoch': True, 'convert_to_iter_based': True}],
+        [{'type': 'PlateauLR', 'patience': 0, 'begin': 1}],
+    ],
+    ids=['linear and plateau', 'epochs', 'iterations', 'PlateauLR'],
+)
+def test_more_epochs_are_those_of_a_longer_run(tmp_path, schedule):
+    toy_runner(tmp_path / 'whole', epochs=4, param_scheduler=schedule).train()
+    toy_runner(tmp_path / 'two', epochs=2, param_scheduler=schedule).train()
+    toy_runner(tmp_path / 'two', resume=True, epochs=4, param_scheduler=schedule).train()
     check_same(tmp_path / 'whole', tmp_path / 'two')
 
 
@@ -143,3 +156,27 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     runner = toy_runner(tmp_path, resume=True, epochs=1)
     runner.train()
     assert runner.train_dataloader.dataset.read == []
+
+
+class Drawing(ToyData):
+    """Draws from the global generator, as datasets of others do."""
+
+    def __getitem__(self, index):
+        item = super().__getitem__(index if isinstance(index, int) else index.index)
+        return {**item, 'inputs': item['inputs'] + torch.randn(4)}
+
+
+@pytest.mark.parametrize('sampler', [{'type': 'DefaultSampler', 'shuffle': True}, {'type': 'RandomSampler'}])
+def test_other_samplers_and_datasets_that_draw_are_exact_too(tmp_path, sampler):
+    def parts():
+        loader = {'dataset': Drawing(), 'batch_size': 4, 'num_workers': 0, 'collate_fn': {'type': 'pseudo_collate'}}
+        if sampler['type'] == 'RandomSampler':
+            return {'train_dataloader': DataLoader(Drawing(), 4, shuffle=True, collate_fn=pseudo_collate)}
+        return {'train_dataloader': {**loader, 'sampler': sampler}}
+
+    toy_runner(tmp_path / 'whole', **parts()).train()
+    for iteration in (3, 10):
+        with pytest.raises(CutError):
+            toy_runner(tmp_path / 'cut', resume=True, hooks=[Cutter(iteration=iteration)], **parts()).train()
+    toy_runner(tmp_path / 'cut', resume=True, **parts()).train()
+    check_same(tmp_path / 'whole', tmp_path / 'cut')

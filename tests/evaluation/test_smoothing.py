@@ -1,5 +1,7 @@
 """Smoothing against SciPy."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import ndimage, signal
@@ -36,6 +38,20 @@ def test_windows_shrink_at_the_ends(method, witness, width):
 def test_median_with_zeros(width):
     expected = np.stack([signal.medfilt(curve, width) for curve in CURVES.T], axis=1)
     assert np.array_equal(smooth(CURVES, width, 'median', 'zero'), expected)
+
+
+def test_a_wide_median_needs_little_memory():
+    # All windows at once are 192 MB.
+    curve = np.random.default_rng(1).normal(0, 0.3, (6000, 1))
+    tracemalloc.start()
+    try:
+        found = smooth(curve, 4001, 'median', 'zero')
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 64e6
+    expected = ndimage.median_filter(curve[:, 0], 4001, mode='constant')
+    assert np.array_equal(found[:, 0], expected)
 
 
 @pytest.mark.parametrize('width', [1, 3, 21, 51, 301])

@@ -15,10 +15,10 @@ from tests.models.all_ranks_runs import (
     norm_batch,
     norm_twice,
     on_rank,
-    run_on_ranks,
     train,
     write_moving_corpus,
 )
+from tests.ranks import run_on_ranks
 
 
 @pytest.fixture(scope='module')

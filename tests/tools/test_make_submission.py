@@ -153,10 +153,21 @@ def test_errors_are_one_line(tool, tmp_path):
     write_folder(tmp_path / 'valence', 2, ['valence'])
     write_folder(tmp_path / 'arousal', 3, ['arousal'], trials={'video2': 30})
     (tmp_path / 'sample.txt').write_text('image_location,valence,arousal\nvideo3/00001.jpg,0,0\n')
+    (tmp_path / 'link').symlink_to(tmp_path / 'a')
     out = ('--out', tmp_path / 'out.txt')
     for arguments, text in (
         (['none'], 'none: no such folder'),
-        ([tmp_path / 'a', tmp_path / 'a'], 'is given twice'),
+        ([tmp_path / 'a', tmp_path / 'a'], 'a is given twice; expected each model once'),
+        ([tmp_path / 'a', f'{tmp_path}/a/'], f'a/ is given twice, also as {tmp_path}/a; expected each model once'),
+        ([tmp_path / 'a', '--valence', tmp_path / 'link', tmp_path / 'a'], f'given twice, also as {tmp_path}/link;'),
+        (
+            [tmp_path / 'valence', tmp_path / 'a', '--valence', tmp_path / 'a'],
+            f'error: {tmp_path}/valence: counts for no target beside --valence; expected it there, or not at all',
+        ),
+        (
+            [tmp_path / 'a', '--valence', tmp_path / 'a', '--arousal', tmp_path / 'a'],
+            'a: counts for no target beside --valence and --arousal',
+        ),
         ([tmp_path / 'a', tmp_path / 'short'], "trial 'video2': model 2 of 2 predicts (29, 1), model 1 (30, 1)"),
         ([tmp_path / 'valence'], 'no predictions of arousal in'),
         (['--valence', tmp_path / 'valence'], 'no predictions of arousal in no folder; expected --arousal DIR'),
@@ -168,6 +179,8 @@ def test_errors_are_one_line(tool, tmp_path):
     ):
         assert text in tool(*arguments, *out, fails=1)
     assert not (tmp_path / 'out.txt').exists()
+    line = tool(tmp_path / 'a', '--out', tmp_path / 'short', fails=1)
+    assert line == f'error: {tmp_path}/short: Is a directory'
 
 
 def test_flags_that_do_not_go_together(tool, tmp_path):

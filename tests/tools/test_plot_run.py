@@ -1,6 +1,7 @@
 """tools/analysis/plot_run.py as a process."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,12 @@ def test_a_picture_of_two_trainings(tmp_path):
     done = plot(tmp_path / 'a', tmp_path / 'b', '--out', tmp_path / 'both.svg', '--smooth', 2)
     assert done.returncode == 0, done.stderr
     assert SYNTHETIC_NOTICE in (tmp_path / 'both.svg').read_text()
+    for fold in ('fold_0', 'fold_1'):
+        shutil.copytree(tmp_path / 'a', tmp_path / 'cv' / fold / 'valence')
+    done = plot(tmp_path / 'cv')
+    assert done.stdout == f'written: {tmp_path}/cv/run.png\n', done.stderr
+    wide, narrow = (cv2.imread(str(tmp_path / name / 'run.png')).shape[1] for name in ('cv', 'a'))
+    assert wide > narrow
 
 
 def test_without_a_log_one_line_says_so(tmp_path):

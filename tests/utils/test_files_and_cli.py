@@ -26,6 +26,18 @@ def test_nothing_is_half_written(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_is_no_file_to_write(tmp_path):
+    folder = tmp_path / 'a'
+    folder.mkdir()
+    (tmp_path / 'link').symlink_to(folder)
+    for path in (folder, tmp_path / 'link'):
+        with pytest.raises(IsADirectoryError) as caught:
+            write_text(path, 'text')
+        assert one_line(caught.value) == f'{path}: Is a directory'
+    assert (tmp_path / 'link').is_symlink()
+    assert list(folder.iterdir()) == []
+
+
 def test_array_and_its_hash(tmp_path):
     array = np.arange(10.0)
     size, digest = write_array(tmp_path / 'a.npy', array)

@@ -7,6 +7,7 @@ import pytest
 
 from mmaffect.errors import ConfigError
 from mmaffect.visualization import read_run
+from mmaffect.visualization.run_log import read_runs
 
 
 def trained(epoch, number, loss, **more):
@@ -93,3 +94,37 @@ def test_what_is_no_log_is_one_line(tmp_path):
     log(tmp_path, '2', [], tail='{"loss\n' + json.dumps(validated(1, 0.1)))
     with pytest.raises(ConfigError, match='line 1 is no row of figures'):
         read_run(tmp_path)
+
+
+def several(folder, *names):
+    for number, name in enumerate(names, 1):
+        log(folder / name, '1', [trained(1, 2, float(number))])
+    return [folder / name for name in names]
+
+
+def test_names_of_runs_tell_them_apart(tmp_path):
+    rel, x8, other = several(tmp_path, 'rel/fold_0', 'x8/fold_0', 'x8/fold_1')
+    assert [run.name for run in read_runs([rel, x8])] == ['rel/fold_0', 'x8/fold_0']
+    assert [run.name for run in read_runs([rel, other])] == ['fold_0', 'fold_1']
+    # A folder given twice is one run.
+    assert [run.name for run in read_runs([x8, f'{x8}/', rel / '../../x8/fold_0'])] == ['fold_0']
+
+
+def test_runs_below_a_folder(tmp_path):
+    several(tmp_path / 'cv', 'fold_1', 'fold_0/valence', 'fold_0/arousal', 'a/b/c', 'too/far/below/it')
+    # One that has just begun has no figure yet.
+    log(tmp_path / 'cv/fold_2', '1', [{'release': 1, 'step': 0}])
+    (single,) = several(tmp_path, 'single')
+    runs = {run.name: points(run.training['loss']) for run in read_runs([tmp_path / 'cv', single])}
+    assert runs == {'c': {2: 4.0}, 'arousal': {2: 3.0}, 'valence': {2: 2.0}, 'fold_1': {2: 1.0}, 'single': {2: 1.0}}
+    # What is a run itself stands for no other.
+    several(tmp_path, 'single/later')
+    assert [run.name for run in read_runs([single])] == ['single']
+
+
+def test_too_many_runs_below_a_folder_are_named(tmp_path):
+    several(tmp_path, *(f'fold_{k}' for k in range(6)))
+    assert [run.name for run in read_runs([tmp_path])] == [f'fold_{k}' for k in range(6)]
+    several(tmp_path, 'more/fold_0')
+    with pytest.raises(ConfigError, match=r'7 trainings; expected at most 6: .*fold_0, .*fold_5, more/fold_0$'):
+        read_runs([tmp_path])

@@ -1,5 +1,7 @@
 """The picture of a training."""
 
+import xml.etree.ElementTree as ET
+
 import cv2
 import numpy as np
 import pytest
@@ -83,6 +85,44 @@ def test_releases_are_marked(tmp_path):
     assert 'released' not in none
     # Two dashed lines in each of three panels.
     assert two.count('stroke-dasharray') - none.count('stroke-dasharray') == 6
+
+
+def test_no_line_of_the_rate_across_a_release(tmp_path):
+    run = a_run(rates=(1e-6, 1e-2))
+    run.training['epoch'] = run.training['lr'][0], np.repeat(np.arange(1, 11), 2)
+    across, _ = places(drawn(tmp_path / 'across.png', run), RATE)
+    run.releases.append(5)
+    broken, columns = places(drawn(tmp_path / 'broken.png', run), RATE)
+    high, low = broken < broken.min() + 10, broken > broken.max() - 10
+    assert np.ptp(broken) > 60
+    assert np.ptp(columns[high]) > 100
+    assert np.ptp(columns[low]) > 100
+    # Two levels and nothing between them.
+    assert (high | low).all()
+    assert ((across > across.min() + 10) & (across < across.max() - 10)).any()
+
+
+def test_a_single_rate_between_releases_is_a_dot(tmp_path):
+    run = a_run(releases=(1, 2, 30))
+    rates = np.array([10, 20, 30]), np.array([1e-3, 1e-4, 1e-5])
+    run.training.update(lr=rates, min_lr=rates, max_lr=rates)
+    rows, _ = places(drawn(tmp_path / 'a.png', run), RATE)
+    # Three levels, none joined to another.
+    assert (np.diff(np.unique(rows)) > 10).sum() == 2
+
+
+def test_iterations_of_a_short_run_are_integers(tmp_path):
+    run = Run(
+        name='short', batches=1, training={'loss': curve([3.0, 4.0]), 'lr': curve([0.1, 0.1])},
+        validation={}, releases=[], synthetic=False,
+    )  # fmt: skip
+    draw_runs(tmp_path / 'a.svg', [run])
+    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))
+    groups = ET.parse(tmp_path / 'a.svg', parser).iter('{http://www.w3.org/2000/svg}g')
+    texts = [
+        [note.text.strip() for note in group.iter(ET.Comment)] for group in groups if 'axis_' in group.get('id', '')
+    ]
+    assert ['0', '1', '2', 'iteration'] in texts
 
 
 def test_one_epoch_other_targets_and_undefined_figures(tmp_path):

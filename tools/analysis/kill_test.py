@@ -222,8 +222,11 @@ def main() -> int:
         victim(args)
         return 0
     root = Path(args.work_dir)
-    shutil.rmtree(root, ignore_errors=True)
     reference = root / 'reference'
+    if root.is_dir() and any(root.iterdir()) and not reference.is_dir():
+        print(f'error: {root}: not a folder of an earlier kill test; give another --work-dir', file=sys.stderr)
+        return 1
+    shutil.rmtree(root, ignore_errors=True)
     reference.mkdir(parents=True)
     print(f'training {args.config} without interruption', flush=True)
     if train(args, reference, workers=0):
@@ -246,7 +249,7 @@ def main() -> int:
             killed += status != 0
         status = train(args, folder, workers)
         found = differences(reference, folder) if status == 0 else [f'the last run ended with {status}']
-        failed |= bool(found)
+        failed |= bool(found) or killed == 0
         lines = len({key for key, _ in scalars(reference)})
         result = '; '.join(found[:5]) or f'weights, states and all {lines} lines of the log are the same, bit for bit'
         print(f'workers {workers}, killed {killed} times: {result}', flush=True)

@@ -1,26 +1,27 @@
 """Checkpoints from which a run continues exactly."""
 
+import copy
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import numpy as np
 import torch.distributed as dist
-from mmengine.dist import get_rank, get_world_size, is_main_process
+from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.optim import _ParamScheduler
 from mmengine.runner import Runner
 from torch import Tensor
 
 from ...errors import ConfigError
 from ...registry import HOOKS
-from ...utils.files import write_text
+from ...utils.files import replacing, write_text
 from ...utils.random_state import random_state
-from ..loops import EpochBasedTrainLoop
+from ..loops import check_loop
 from ..monitor import Rule, check_rule, is_better, monitored
-
-# What a scheduler has gone through. The rest of its state is its config, which may have been changed meanwhile.
-SCHEDULER_PROGRESS = frozenset(
-    ('last_step', '_global_step', '_last_value', 'base_values', 'best', 'num_bad_epochs', 'cooldown_counter')
-)
+from ..resume import RUN
 
 
 @HOOKS.register_module()
@@ -32,6 +33,9 @@ class CheckpointHook(Hook):
     with ``iter_interval`` also within an epoch. It holds, beside MMEngine's parts, the random state of every rank, the
     state of every hook that has one (``state_dict``, ``load_state_dict``), and gradients that wait for accumulation.
     ``last_checkpoint`` names it relative to its folder. Nothing is deleted before its successor is there.
+
+    MMEngine's ``by_epoch=False, interval=n`` is ``iter_interval=n`` here; ``out_dir``, ``filename_tmpl``,
+    ``published_keys``, ``save_optimizer``, ``save_begin``, and several figures to save the best by, are not taken.
 
     Args:
         interval: epochs between checkpoints.
@@ -82,6 +86,9 @@ class CheckpointHook(Hook):
         self._files: list[str] = []
         self._random_states: list[dict] | None = None
         self._gradients: dict[str, Tensor] = {}
+        self._fresh_schedulers: list[dict] = []
+        self._run: str | None = None
+        self._source: Path | None = None
         self._training = False
 
     def state_dict(self) -> dict:
@@ -100,18 +107,34 @@ class CheckpointHook(Hook):
         self._kept, self._last = [list(one) for one in state['kept']], state['last']
         self._files = list(state['files'])
 
+    def before_run(self, runner: Runner) -> None:
+        """Remember schedulers as they are at the start, before a checkpoint is loaded."""
+        self._fresh_schedulers = [plain_values(one.state_dict()) for one in schedulers_of(runner)]
+        self._source = None
+
     def before_train(self, runner: Runner) -> None:
-        """Clear away what a killed run had begun to write."""
-        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            raise ConfigError(
-                f'train_cfg.type = {type(runner.train_loop).__name__!r}: the CheckpointHook of mmaffect needs '
-                f"'EpochBasedTrainLoop'"
-            )
+        """Make the work dir that of this run, and clear away what a killed run had begun to write."""
+        check_loop(runner, 'CheckpointHook')
         self._training = True
+        if self._source is not None:
+            for scheduler in schedulers_of(runner):
+                catch_up(scheduler)
+        work_dir = Path(runner.work_dir)
+        if self._source is not None and self._source.parent.resolve() != work_dir.resolve():
+            self._move_in(runner)
         self._delete_stale(runner)
         if is_main_process():
-            for half in Path(runner.work_dir).glob('.*.tmp.pth'):
+            for half in work_dir.glob('.*.tmp.pth'):
                 half.unlink(missing_ok=True)
+            # A run that is killed before its first checkpoint must not be resumed from one of an earlier run.
+            if self._last is not None and (work_dir / self._last).is_file():
+                write_text(work_dir / 'last_checkpoint', self._last)
+            else:
+                (work_dir / 'last_checkpoint').unlink(missing_ok=True)
+            if self._source is None:
+                self._run = uuid4().hex
+            write_text(work_dir / RUN, self._run or '')
+        barrier()
 
     def after_train(self, runner: Runner) -> None:
         """A validation that comes later is no matter of this hook."""
@@ -131,7 +154,7 @@ class CheckpointHook(Hook):
         """Keep the weights, if they are the best so far."""
         if not self._training or self.save_best is None:
             return
-        score = monitored(metrics, self.save_best, 'CheckpointHook')
+        score = monitored(metrics, self.save_best, 'CheckpointHook', 'save_best')
         if not is_better(score, self.best_score, self.rule):
             return
         self.best_score = score
@@ -164,20 +187,39 @@ class CheckpointHook(Hook):
         """Add what MMEngine leaves out."""
         if self._random_states is None:  # weights only
             return
+        checkpoint['meta']['run'] = self._run
         checkpoint['random_states'] = self._random_states
-        checkpoint['hooks'] = {key: hook.state_dict() for key, hook in stateful(runner.hooks)}
         checkpoint['gradients'] = self._gradients
+        checkpoint['hooks'] = {}
+        for key, hook in stateful(runner.hooks):
+            state = hook.state_dict()
+            if (kept := plain_values(state)).keys() != state.keys():
+                raise ConfigError(
+                    f'{key}.state_dict: {next(iter(state.keys() - kept.keys()))!r} is no plain value, nor a tensor; '
+                    'a checkpoint with it could not be read again'
+                )
+            checkpoint['hooks'][key] = kept
+        if 'param_schedulers' in checkpoint:
+            # The rest of a scheduler is its config, which may be another one when the run is continued.
+            progress = [
+                {key: value for key, value in plain_values(one.state_dict()).items() if _differ(value, fresh.get(key))}
+                for one, fresh in zip(schedulers_of(runner), self._fresh_schedulers, strict=True)
+            ]
+            checkpoint['param_schedulers'] = _like(runner.param_schedulers, progress)
+        hub = checkpoint['message_hub']
+        hub['runtime_info'] = plain_values(hub['runtime_info'])
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Hand out what :meth:`before_save_checkpoint` added; called between reading and MMEngine's own use."""
         if not runner._resume:
             return
+        self._run, self._source = checkpoint['meta'].get('run'), Path(runner._load_from)
         loop = runner.train_loop
         loop.batch = self._batch(runner, checkpoint['meta'])
         loop.gradients = checkpoint.get('gradients')
         states = checkpoint.get('random_states') or []
         if len(states) == get_world_size():
-            loop.random_state = states[get_rank()]
+            loop.random_state, loop.epoch_state = states[get_rank()], states[get_rank()].get('epoch')
         else:
             runner.logger.warning(
                 f'the checkpoint has random states of {len(states)} ranks, there are {get_world_size()}: the run '
@@ -187,9 +229,6 @@ class CheckpointHook(Hook):
         for key, hook in stateful(runner.hooks):
             if key in found:
                 hook.load_state_dict(found[key])
-        schedulers = checkpoint.get('param_schedulers', [])
-        for group in schedulers.values() if isinstance(schedulers, dict) else [schedulers]:
-            group[:] = [{key: value for key, value in one.items() if key in SCHEDULER_PROGRESS} for one in group]
 
     def _batch(self, runner: Runner, meta: dict) -> int:
         """Batch of the epoch to go on with, also if an epoch has another number of batches now."""
@@ -199,6 +238,21 @@ class CheckpointHook(Hook):
         runner.logger.warning(f'an epoch had {then} batches, now it has {now}: going on in about the same place')
         return min(batch * now // then, now - 1)
 
+    def _move_in(self, runner: Runner) -> None:
+        """Continue in another folder: the files of the old one are none of ours, but for the best weights."""
+        self._kept, self._files, self._last = [], [], None
+        if self.best_ckpt is None:
+            return
+        best = self._source.parent / self.best_ckpt
+        if not best.is_file():
+            runner.logger.warning(f'{best}: no such file; the best {self.save_best} is looked for anew')
+            self.best_score = self.best_ckpt = None
+            return
+        self._files = [self.best_ckpt]
+        if is_main_process():
+            with replacing(Path(runner.work_dir, self.best_ckpt)) as temporary:
+                shutil.copyfile(best, temporary)
+
     def _remember(self, name: str) -> None:
         if name not in self._files:
             self._files.append(name)
@@ -206,7 +260,7 @@ class CheckpointHook(Hook):
     def _save(self, runner: Runner, name: str, iteration: int) -> None:
         self._last = name
         self._remember(name)
-        self._random_states = _gather(random_state())
+        self._random_states = _gather({**random_state(), 'epoch': runner.train_loop.epoch_state})
         self._gradients = waiting_gradients(runner)
         runner.save_checkpoint(
             runner.work_dir,
@@ -247,7 +301,7 @@ def stateful(hooks: list[Hook]) -> Iterator[tuple[str, Hook]]:
 def waiting_gradients(runner: Runner) -> dict[str, Tensor]:
     """Gradients of iterations since the last update, averaged over the ranks, which have not exchanged them yet.
 
-    Continued from the average on every rank, the next update is the one that would have been.
+    Continued from the average on every rank, the next update is the one that would have been, but for rounding.
     """
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     waiting = {}
@@ -259,6 +313,55 @@ def waiting_gradients(runner: Runner) -> dict[str, Tensor]:
                 gradient /= get_world_size()
             waiting[name] = gradient.cpu()
     return waiting
+
+
+def schedulers_of(runner: Runner) -> list[_ParamScheduler]:
+    """All parameter schedulers of a Runner, also those of several optimizers."""
+    found = runner.param_schedulers or []
+    return [one for group in found.values() for one in group] if isinstance(found, dict) else list(found)
+
+
+def catch_up(scheduler: _ParamScheduler) -> None:
+    """Let a scheduler make the step that it left out at its end, if it has a later end now: more epochs were asked for.
+
+    By default its end is that of the training; what it does in the last epoch was for none to come.
+    """
+    if getattr(scheduler, 'need_val_args', False) or not scheduler.begin <= scheduler._global_step < scheduler.end:
+        return
+    if scheduler.last_step == scheduler._global_step - scheduler.begin - 1:
+        scheduler._global_step -= 1
+        scheduler.step()
+
+
+def plain_values(state: dict) -> dict:
+    """Entries that a checkpoint can hold so that it can be read again: numbers, texts, tensors; lists, dicts of them.
+
+    Others are left out, such as the bound method that OneCycleLR keeps.
+    """
+    return {key: copy.deepcopy(value) for key, value in state.items() if _is_plain(value)}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, bytes, bool, int, float, Tensor, np.ndarray, np.generic))
+
+
+def _differ(a: object, b: object) -> bool:
+    try:
+        return bool(a != b)
+    except (ValueError, RuntimeError):  # arrays and tensors
+        return True
+
+
+def _like(schedulers: dict | list, states: list[dict]) -> dict | list:
+    """States in the form of the schedulers: one list, or one of each optimizer."""
+    if not isinstance(schedulers, dict):
+        return states
+    left = iter(states)
+    return {name: [next(left) for _ in group] for name, group in schedulers.items()}
 
 
 def _gather(state: dict) -> list[dict]:

@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 
 from ...errors import ConfigError
 from ...registry import HOOKS
+from ..loops import check_loop
 from ..monitor import Rule, check_rule, is_better, monitored
 
 
@@ -62,6 +63,9 @@ class EarlyStoppingHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """A run that had stopped stays so when it is resumed."""
+        check_loop(runner, 'EarlyStoppingHook')
+        if runner.val_loop is None:
+            runner.logger.warning('EarlyStoppingHook: there is no validation to decide by')
         self._decide(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:

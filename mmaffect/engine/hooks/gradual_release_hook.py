@@ -6,7 +6,7 @@ from typing import Literal
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.optim import _ParamScheduler
+from mmengine.optim import OptimWrapperDict, _ParamScheduler
 from mmengine.runner import Runner
 from mmengine.utils import is_list_of
 from torch import nn
@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ...errors import ConfigError
 from ...registry import HOOKS
+from ..loops import check_loop
 from ..release import find_part, freeze, is_pretrained, is_within, set_mode
 from .early_stopping_hook import EarlyStoppingHook
 from .revert_to_best_hook import best_keeper, load_best, unwrapped
@@ -101,9 +102,14 @@ class GradualReleaseHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Freeze what has not been released."""
+        check_loop(runner, 'GradualReleaseHook')
+        if isinstance(runner.optim_wrapper, OptimWrapperDict):
+            raise ConfigError('GradualReleaseHook: optim_wrapper: takes one optimizer, not several')
         if not self._schedulers:
             raise ConfigError('GradualReleaseHook: needs a param_scheduler that lowers the learning rate, as PlateauLR')
-        if self.reload_best:
+        if runner.val_loop is None:
+            runner.logger.warning('GradualReleaseHook: there is no validation, without which nothing more is released')
+        elif self.reload_best:
             best_keeper(runner, 'GradualReleaseHook')
         self._keep_what_there_is(unwrapped(runner.model))
         if not self.groups:
@@ -114,6 +120,7 @@ class GradualReleaseHook(Hook):
             self._warn_of_random_weights(runner)
             self._report(runner)
         if self.ended:
+            runner.logger.info('GradualReleaseHook: no group was left to release: the training has ended')
             runner.train_loop.stop_training = True
 
     def before_train_epoch(self, runner: Runner) -> None:

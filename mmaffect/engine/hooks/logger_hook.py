@@ -35,9 +35,11 @@ class LoggerHook(_LoggerHook):
         dataset = runner.train_dataloader.dataset
         metainfo = getattr(dataset, 'metainfo', {})
         name = ', '.join(str(metainfo[key]) for key in ('corpus', 'split') if key in metainfo)
+        first, last = runner.epoch + 1, runner.max_epochs
+        epochs = f'epochs {first} to {last}' if first <= last else f'all {last} epochs are trained'
         runner.logger.info(
             f'{runner.experiment_name}: {weights:,} weights, {len(dataset)} windows ({name or type(dataset).__name__}) '
-            f'in {len(runner.train_dataloader)} batches, epochs {runner.epoch + 1} to {runner.max_epochs}; '
+            f'in {len(runner.train_dataloader)} batches, {epochs}; '
             f'all settings and figures: {runner.log_dir}'
         )
         if metainfo.get('synthetic'):

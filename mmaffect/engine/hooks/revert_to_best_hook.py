@@ -11,6 +11,7 @@ from torch import nn
 from ...errors import ConfigError
 from ...registry import HOOKS
 from ..checkpoint import load_weights
+from ..loops import check_loop
 from .checkpoint_hook import CheckpointHook
 
 
@@ -34,7 +35,11 @@ class RevertToBestHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Look for the hook that keeps the best weights."""
-        best_keeper(runner, 'RevertToBestHook')
+        check_loop(runner, 'RevertToBestHook')
+        if runner.val_loop is None:
+            runner.logger.warning('RevertToBestHook: there is no validation by which weights could be the best')
+        else:
+            best_keeper(runner, 'RevertToBestHook')
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Remember which weights were the best before."""
@@ -77,11 +82,7 @@ def load_best(runner: Runner) -> str | None:
     if name is not None:
         # Rank 0 wrote it.
         barrier()
-        path = Path(runner.work_dir, name)
-        if not path.is_file() and runner._load_from:
-            # A run that is continued in another work dir.
-            path = Path(runner._load_from).parent / name
-        load_weights(unwrapped(runner.model), path, log=False)
+        load_weights(unwrapped(runner.model), Path(runner.work_dir, name), log=False)
         runner.logger.info(f'back to the best weights so far, {name}')
     return name
 

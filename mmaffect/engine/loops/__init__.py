@@ -1,3 +1,3 @@
-from .epoch_based_train_loop import EpochBasedTrainLoop
+from .epoch_based_train_loop import EpochBasedTrainLoop, check_loop
 
-__all__ = ['EpochBasedTrainLoop']
+__all__ = ['EpochBasedTrainLoop', 'check_loop']

@@ -10,6 +10,8 @@ from ...errors import ConfigError
 SmoothingMethod = Literal['mean', 'median', 'gaussian']
 Ends = Literal['shrink', 'zero']
 MAX_WIDTH = 10_000
+# Values of the windows that a median copies at a time: 16 MiB.
+BLOCK = 1 << 21
 
 
 def smooth(
@@ -86,7 +88,10 @@ def _correlate(curve: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 def _median(curve: np.ndarray, width: int, ends: Ends) -> np.ndarray:
     before = width // 2
     padded = np.pad(curve, (before, width - 1 - before))
-    smoothed = np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
+    frames = BLOCK // width
+    blocks = [windows[start : start + frames] for start in range(0, len(windows), frames)]
+    smoothed = np.concatenate([np.median(block, axis=1) for block in blocks])
     if ends == 'shrink':
         for frame in range(len(curve)):
             first = frame - before
