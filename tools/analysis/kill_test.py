@@ -104,12 +104,13 @@ def be_killed(moment: dict) -> None:
     running.build_runner = build_runner
     save, rename = torch.save, compat.os.replace
 
-    def half(checkpoint, path):
-        if not reached.is_set():
-            save(checkpoint, path)
+    def half(value, path, *others, **more):
+        # Ranks exchange objects by it too.
+        if not reached.is_set() or not str(path).endswith('.pth'):
+            save(value, path, *others, **more)
             return
         whole = io.BytesIO()
-        save(checkpoint, whole)
+        save(value, whole)
         with open(path, 'wb') as file:
             file.write(whole.getvalue()[: int(moment['share'] * whole.tell())])
             file.flush()
@@ -197,7 +198,7 @@ def differences(reference: Path, other: Path) -> list[str]:
     if names[0] != names[1]:
         return [f'the last checkpoint is {names[1]}, not {names[0]}']
     expected, given = (read_checkpoint(folder / names[0]) for folder in (reference, other))
-    parts = ('state_dict', 'optimizer', 'param_schedulers', 'hooks', 'random_states', 'gradients')
+    parts = ('state_dict', 'optimizer', 'param_schedulers', 'hooks', 'random_states', 'gradients', 'buffers')
     found += [part for part in parts if not same(expected[part], given[part])]
     told = dict(scalars(reference))
     seen = set()

@@ -30,9 +30,9 @@ class CheckpointHook(Hook):
 
     Under the scope ``mmaffect``, as in a Runner, it stands in the place of MMEngine's. A checkpoint is saved when an
     epoch was trained **and validated**, since scheduler, early stopping and gradual release decide by the validation;
-    with ``iter_interval`` also within an epoch. It holds, beside MMEngine's parts, the random state of every rank, the
-    state of every hook that has one (``state_dict``, ``load_state_dict``), and gradients that wait for accumulation.
-    ``last_checkpoint`` names it relative to its folder. Nothing is deleted before its successor is there.
+    with ``iter_interval`` also within an epoch. It holds, beside MMEngine's parts, random state and buffers of every
+    rank, the state of every hook that has one (``state_dict``, ``load_state_dict``), and gradients that wait for
+    accumulation. ``last_checkpoint`` names it relative to its folder. Nothing is deleted before its successor is there.
 
     MMEngine's ``by_epoch=False, interval=n`` is ``iter_interval=n`` here; ``out_dir``, ``filename_tmpl``,
     ``published_keys``, ``save_optimizer``, ``save_begin``, and several figures to save the best by, are not taken.
@@ -86,6 +86,7 @@ class CheckpointHook(Hook):
         self._files: list[str] = []
         self._random_states: list[dict] | None = None
         self._gradients: dict[str, Tensor] = {}
+        self._buffers: list[dict[str, Tensor]] = []
         self._fresh_schedulers: list[dict] = []
         self._run: str | None = None
         self._source: Path | None = None
@@ -190,6 +191,7 @@ class CheckpointHook(Hook):
         checkpoint['meta']['run'] = self._run
         checkpoint['random_states'] = self._random_states
         checkpoint['gradients'] = self._gradients
+        checkpoint['buffers'] = self._buffers
         checkpoint['hooks'] = {}
         for key, hook in stateful(runner.hooks):
             state = hook.state_dict()
@@ -220,6 +222,7 @@ class CheckpointHook(Hook):
         states = checkpoint.get('random_states') or []
         if len(states) == get_world_size():
             loop.random_state, loop.epoch_state = states[get_rank()], states[get_rank()].get('epoch')
+            loop.buffers = checkpoint['buffers'][get_rank()] if checkpoint.get('buffers') else {}
         else:
             runner.logger.warning(
                 f'the checkpoint has random states of {len(states)} ranks, there are {get_world_size()}: the run '
@@ -261,6 +264,8 @@ class CheckpointHook(Hook):
         self._last = name
         self._remember(name)
         self._random_states = _gather({**random_state(), 'epoch': runner.train_loop.epoch_state})
+        # Statistics of BatchNorm, which each rank has of its own batches until they are averaged for a validation.
+        self._buffers = _gather(_buffers(runner)) if get_world_size() > 1 else []
         self._gradients = waiting_gradients(runner)
         runner.save_checkpoint(
             runner.work_dir,
@@ -274,7 +279,7 @@ class CheckpointHook(Hook):
             },
             by_epoch=False,
         )
-        self._random_states, self._gradients = None, {}
+        self._random_states, self._gradients, self._buffers = None, {}, []
         if is_main_process():
             write_text(Path(runner.work_dir, 'last_checkpoint'), name)
         self._delete_stale(runner)
@@ -313,6 +318,11 @@ def waiting_gradients(runner: Runner) -> dict[str, Tensor]:
                 gradient /= get_world_size()
             waiting[name] = gradient.cpu()
     return waiting
+
+
+def _buffers(runner: Runner) -> dict[str, Tensor]:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return {name: buffer.detach().cpu() for name, buffer in model.named_buffers()}
 
 
 def schedulers_of(runner: Runner) -> list[_ParamScheduler]:

@@ -39,6 +39,7 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
         random_state: of this rank, to continue from; set by a resume, ``None`` later.
         epoch_state: the random state at the beginning of the epoch, for samplers that draw from it; else ``None``.
         gradients: by name of the parameter, those that waited for an update; set by a resume, ``None`` later.
+        buffers: of this rank, by name, where ranks have their own; set by a resume, empty later.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
         self.random_state: dict | None = None
         self.epoch_state: dict | None = None
         self.gradients: dict[str, Tensor] | None = None
+        self.buffers: dict[str, Tensor] = {}
 
     def run(self) -> nn.Module:
         """Train to the end, or until a hook sets ``stop_training``."""
@@ -95,12 +97,13 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
         self._epoch += 1
 
     def _continue(self) -> None:
-        if self.gradients is not None:
-            model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
-            for name, parameter in model.named_parameters():
-                if name in self.gradients:
-                    parameter.grad = self.gradients[name].to(parameter.device)
-            self.gradients = None
+        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        for name, gradient in (self.gradients or {}).items():
+            parameter = model.get_parameter(name)
+            parameter.grad = gradient.to(parameter.device)
+        for name, buffer in self.buffers.items():
+            model.get_buffer(name).copy_(buffer)
+        self.gradients, self.buffers = None, {}
         if not self.batch or self._can_skip():
             self._restore()
 
