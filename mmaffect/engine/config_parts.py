@@ -27,6 +27,12 @@ FURTHER_KEYS = {
 }
 DEFAULT_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 PRIORITY = int | Literal[tuple(text for one in Priority for text in (one.name, one.name.lower()))]
+# The Runner takes all of a group or none.
+GROUPS = (
+    ('train_dataloader', 'train_cfg', 'optim_wrapper'),
+    ('val_dataloader', 'val_cfg', 'val_evaluator'),
+    ('test_dataloader', 'test_cfg', 'test_evaluator'),
+)
 LOADER_EXTRAS = ('collate_fn', 'worker_init_fn', 'num_batch_per_epoch', 'disable_subprocess_warning')
 
 
@@ -70,7 +76,7 @@ PARTS = (
     Part(r'(default|custom)_hooks\.\w+', 'hook', extra={'priority': PRIORITY}),
     Part(r'log_processor', 'log_processor', 'LogProcessor'),
     Part(r'visualizer', 'visualizer', given=('name', 'save_dir')),
-    Part(r'visualizer\.vis_backends\.\d+', 'vis_backend', given=('save_dir',)),
+    Part(r'visualizer\.vis_backends(\.\d+)?', 'vis_backend', given=('save_dir',)),
     Part(r'strategy', 'strategy', given=('work_dir', 'experiment_name')),
     Part(r'model_wrapper_cfg', 'model_wrapper', given=('module', 'device_ids')),
     Part(r'\w+_dataloader(\.datasets?(\.\d+)?)+', 'dataset'),
@@ -138,6 +144,13 @@ def plain_parts() -> dict[str, Signature]:
             {f'{one}_mult': float | None for one in scaled} | {'custom_keys': dict[str, dict], 'bypass_duplicate': bool}
         ),
     }
+
+
+def group_signature(optimizer: Signature) -> Signature:
+    """Keys of an entry of ``paramwise_cfg.custom_keys``: those that are left are settings of the optimizer."""
+    own = plain_signature({'lr_mult': float, 'decay_mult': float, 'name': str}).arguments
+    settings = {name: one._replace(needed=False) for name, one in optimizer.arguments.items()}
+    return Signature(settings | own, optimizer.closed)
 
 
 def clip_signature(node: Mapping) -> Signature:

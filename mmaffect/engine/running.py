@@ -35,7 +35,7 @@ from .config_check import check_config, check_options
 from .pretrained import match_weights
 from .resume import open_checkpoint, use_safe_loading
 from .runner import Runner
-from .size_check import DATALOADERS, check_sizes
+from .size_check import DATALOADERS, check_sizes, is_affect_dataset, leaf_datasets
 
 
 def load_config(
@@ -71,8 +71,11 @@ def load_config(
     import_custom_modules(cfg.get('custom_imports'), cfg.filename)
     merge_options(cfg, options)
     if data_root is not None:
-        for loader in data_loaders(cfg):
-            loader.dataset.data_root = data_root
+        for dataset in leaf_datasets(cfg).values():
+            dataset.data_root = data_root
+    if isinstance(loop := cfg.get('train_cfg'), Mapping) and 'type' not in loop and loop.get('by_epoch'):
+        # By which MMEngine would take its own loop, whatever the scope.
+        cfg.train_cfg = {'type': 'EpochBasedTrainLoop', **{key: loop[key] for key in loop if key != 'by_epoch'}}
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
     if features is not None:
@@ -181,18 +184,22 @@ def use_features(cfg: Config, name: str) -> None:
         ConfigError: if the config has no model or no data loader.
     """
     require(cfg, 'model')
-    loaders = data_loaders(cfg)
-    if not loaders:
+    datasets = {path: one for path, one in leaf_datasets(cfg).items() if is_affect_dataset(one)}
+    if not datasets:
         raise ConfigError(f'{cfg.filename or "config"}: has no data loader to read features')
-    root = loaders[0].dataset.data_root
+    roots = {path: one.get('data_root') for path, one in datasets.items()}
+    for path, root in roots.items():
+        if not isinstance(root, (str, Path)):
+            raise ConfigError(f'{path}.data_root = {root!r}: expected the folder of a corpus')
+    root = next(iter(roots.values()))
     streams = {one: cfg.model[one] for one in MODALITIES if cfg.model.get(one) is not None}
     for modality, stream in streams.items():
         stream.pop('backbone', None)
         stream.type = 'Stream'
         stream.in_channels = Features(corpus_folder(root, 'features', f'{name}/{modality}')).channels()
-    for loader in loaders:
-        further = {key: value for key, value in (loader.dataset.get('features') or {}).items() if key not in MODALITIES}
-        loader.dataset.features = further | {modality: f'{name}/{modality}' for modality in streams}
+    for dataset in datasets.values():
+        further = {key: value for key, value in (dataset.get('features') or {}).items() if key not in MODALITIES}
+        dataset.features = further | {modality: f'{name}/{modality}' for modality in streams}
 
 
 def use_amp(cfg: Config) -> None:
@@ -216,7 +223,7 @@ def use_randomness(cfg: Config, seed: int | None = None, deterministic: bool = F
     Raises:
         ConfigError: if the seed is negative or too large for NumPy.
     """
-    randomness = dict(cfg.get('randomness') or {})
+    randomness = {'seed': None, **(cfg.get('randomness') or {})}
     if seed is not None:
         if not 0 <= seed < 2**32:
             raise ConfigError(f'--seed {seed}: expected 0 to {2**32 - 1}')
@@ -259,7 +266,8 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
     use_safe_loading()
     write_whole_checkpoints()
     require(cfg, 'model', *loaders[:1])
-    for root in {loader.dataset.data_root for loader in data_loaders(cfg, loaders)}:
+    read = [one for one in leaf_datasets(cfg, loaders).values() if is_affect_dataset(one)]
+    for root in {one.data_root for one in read if one.get('data_root')}:
         Corpus(root)
     state = open_checkpoint(cfg.load_from)['state_dict'] if cfg.get('load_from') else None
     start_ranks(cfg)

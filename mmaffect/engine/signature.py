@@ -5,14 +5,19 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple, get_type_hints
 
+import numpy as np
+
 from .value_check import ABSENT, Mismatch, mismatch
 
+# Families whose ``**kwargs`` are known to lead to the next constructor; others do with theirs what they like.
+PASSING = ('mmaffect', 'mmengine')
 # Annotations say less than what MMEngine makes of these.
 EVERYWHERE = {'init_cfg': dict | list | None}
 IN_MMENGINE = {
     'rule': Literal['greater', 'less'] | list[Literal['greater', 'less']] | None,
     'threshold_rule': Literal['rel', 'abs'],
 }
+IN_CLASS = {'AmpOptimWrapper': {'loss_scale': Literal['dynamic'] | np.floating | dict}}
 
 
 class Argument(NamedTuple):
@@ -62,7 +67,8 @@ class Signature(NamedTuple):
 def signature_of(target: Callable) -> Signature:
     """Arguments of a class, or of a function beside the data that it is called with.
 
-    ``**kwargs`` lead to the next constructor of the family.
+    ``**kwargs`` of MMEngine and of this package lead to the next constructor of the family. Behind those of others
+    there may be any argument, beside the parents' names, whose values are not judged.
     """
     if inspect.isclass(target):
         makers = [one.__init__ for one in inspect.getmro(target) if '__init__' in vars(one) and one is not object]
@@ -71,7 +77,7 @@ def signature_of(target: Callable) -> Signature:
     else:
         makers = [target]
     arguments: dict[str, Argument] = {}
-    passed_through = True
+    passed_through = closed = True
     for maker in makers:
         try:
             parameters = list(inspect.signature(maker).parameters.values())[1:]
@@ -83,10 +89,12 @@ def signature_of(target: Callable) -> Signature:
                 continue
             default = ABSENT if one.default is one.empty else one.default
             # What a parent needs may be given to it by its child.
-            needed = default is ABSENT and passed_through
-            arguments[one.name] = _argument(maker, one.name, hints.get(one.name, Any), default, needed)
+            needed = default is ABSENT and passed_through and closed
+            hint = hints.get(one.name, Any) if closed else Any
+            arguments[one.name] = _argument(maker, one.name, hint, default, needed)
         if all(one.kind is not one.VAR_KEYWORD for one in parameters):
-            return Signature(arguments)
+            return Signature(arguments, closed)
+        closed &= _package(maker) in PASSING
         passed_through &= any(one.kind is one.VAR_POSITIONAL for one in parameters)
     return Signature(arguments, closed=not makers)
 
@@ -103,10 +111,17 @@ def plain_signature(hints: dict[str, object], *also: Iterable[str]) -> Signature
 
 
 def _argument(maker: Callable, name: str, hint: object, default: object, needed: bool) -> Argument:
-    package = (maker.__module__ or '').partition('.')[0]
+    package = _package(maker)
     if hint is not Any:
-        hint = (EVERYWHERE | (IN_MMENGINE if package == 'mmengine' else {})).get(name, hint)
+        entries = EVERYWHERE
+        if package == 'mmengine':
+            entries = EVERYWHERE | IN_MMENGINE | IN_CLASS.get(maker.__qualname__.partition('.')[0], {})
+        hint = entries.get(name, hint)
     return Argument(hint, default, needed, lenient=package != 'mmaffect')
+
+
+def _package(maker: Callable) -> str:
+    return (getattr(maker, '__module__', None) or '').partition('.')[0]
 
 
 def _hints(maker: Callable) -> dict[str, object]:

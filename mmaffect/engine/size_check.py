@@ -1,17 +1,50 @@
 """Checks that the model and the data of a config fit each other, before anything is built."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from ..datasets.affect_dataset import MODALITIES, AffectDataset
 from ..errors import ConfigError
 from ..media.log_mel import get_front_end
 from ..models.preprocessors import AffectDataPreprocessor
 from ..registry import TRANSFORMS
+from .lookup import find, project_of
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def leaf_datasets(cfg: Config, names: tuple[str, ...] = DATALOADERS) -> dict[str, ConfigDict]:
+    """Datasets of a config that read data, which wrappers such as ``RepeatDataset`` hold in turn.
+
+    Args:
+        cfg: the config of a Runner.
+        names: of its data loaders.
+
+    Returns:
+        Each with its path in the config. What is no dict is left out.
+    """
+    return {path: one for name in names for path, one in _leaves(cfg.get(name), name)}
+
+
+def _leaves(node: object, path: str) -> Iterator[tuple[str, ConfigDict]]:
+    if not isinstance(node, Mapping):
+        return
+    inner = {f'{path}.dataset': node['dataset']} if 'dataset' in node else {}
+    if isinstance(node.get('datasets'), (list, tuple)):
+        inner |= {f'{path}.datasets.{i}': one for i, one in enumerate(node['datasets'])}
+    if not inner and '.' in path:
+        yield path, node
+    for place, one in inner.items():
+        yield from _leaves(one, place)
+
+
+def is_affect_dataset(dataset: Mapping) -> bool:
+    """Whether a dataset reads a prepared corpus."""
+    kind = dataset.get('type')
+    kind = find(kind, 'dataset') if isinstance(kind, str) and project_of(dataset) is None else kind
+    return inspect.isclass(kind) and issubclass(kind, AffectDataset)
 
 
 def check_sizes(cfg: Config) -> None:
@@ -21,17 +54,31 @@ def check_sizes(cfg: Config) -> None:
         cfg: the config of a Runner; other models and datasets than this package's are left alone.
 
     Raises:
-        ConfigError: for a modality that is not read, a backbone beside cached features or neither, or windows, patches
-            or crops of another size, with both paths in the config.
+        ConfigError: for a modality that is not read, a backbone beside cached features or neither, windows, patches or
+            crops of another size, or a sampler whose indices a wrapper of datasets cannot take, with the paths in the
+            config.
     """
+    for name in DATALOADERS:
+        _check_sampler(cfg.get(name) or {}, name)
     model = cfg.get('model') or {}
     if model.get('type') != 'AffectEstimator':
         return
     for name in DATALOADERS:
-        dataset = (cfg.get(name) or {}).get('dataset') or {}
-        if dataset.get('type') == 'AffectDataset':
-            _check_modalities(model, dataset, f'{name}.dataset')
-            _check_lengths(model, dataset, f'{name}.dataset')
+        for path, dataset in leaf_datasets(cfg, (name,)).items():
+            if dataset.get('type') in ('AffectDataset', AffectDataset):
+                _check_modalities(model, dataset, path)
+                _check_lengths(model, dataset, path)
+
+
+def _check_sampler(loader: Mapping, path: str) -> None:
+    dataset, sampler = loader.get('dataset'), loader.get('sampler')
+    if not isinstance(dataset, Mapping) or not isinstance(sampler, Mapping):
+        return
+    if str(sampler.get('type')).rpartition('.')[2] == 'WindowSampler' and set(dataset) & {'dataset', 'datasets'}:
+        raise ConfigError(
+            f'{path}.sampler.type = {sampler["type"]!r}: {dataset.get("type")} cannot pass on its seeds; '
+            "did you mean 'DefaultSampler'?"
+        )
 
 
 def _check_modalities(model: Mapping, dataset: Mapping, path: str) -> None:

@@ -19,7 +19,14 @@ ABSENT = object()
 SEQUENCES = (list, tuple, set, frozenset, range)
 # Anything else in a config, such as a class or an array, is what its author put there on purpose.
 PLAIN = (type(None), bool, np.bool_, str, bytes, Number, Mapping, os.PathLike, *SEQUENCES)
-WORDS = {bool: 'True or False', int: 'an integer', float: 'a number', str: 'a string', type(None): 'None'}
+WORDS = {
+    bool: 'True or False',
+    int: 'an integer',
+    float: 'a number',
+    np.floating: 'a number with a decimal point',
+    str: 'a string',
+    type(None): 'None',
+}
 
 
 class Mismatch(NamedTuple):
@@ -88,11 +95,49 @@ def unknown(name: str, known: Iterable[str], what: str) -> str:
         >>> unknown('Widht', ['width', 'height'], 'key')
         "no such key; did you mean 'width'?"
     """
+    known = list(known)
+    lower = {one.lower(): one for one in sorted(known, reverse=True)}
+    if (near := nearest(name, known)) is not None:
+        return f'no such {what}; did you mean {near!r}?'
+    if len(lower) <= 12:
+        return f'no such {what}; there are {", ".join(sorted(lower.values())) or "none"}'
+    some = get_close_matches(name.lower(), lower, n=5, cutoff=0)
+    return f'no such {what}; the nearest are {", ".join(lower[one] for one in some)}'
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The name that someone may have meant."""
     lower = {one.lower(): one for one in sorted(known, reverse=True)}
     close = get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    there = sorted(lower.values())
-    hint = f'did you mean {lower[close[0]]!r}?' if close else f'there are {", ".join(there[:12])}'
-    return f'no such {what}; {hint}'
+    return lower[close[0]] if close else None
+
+
+def one_edit_away(name: str, known: Iterable[str]) -> str | None:
+    """Which of long names is this one, but for a single letter that is another, too much, missing or out of place.
+
+    Examples:
+        >>> one_edit_away('resample', ['resamples', 'prefix'])
+        'resamples'
+        >>> one_edit_away('layer_1', ['layer_2']) is None
+        True
+    """
+    return next((one for one in known if len(one) >= 5 and _is_one_edit(name, one)), None)
+
+
+def _is_one_edit(name: str, other: str) -> bool:
+    start = _shared(name, other)
+    end = _shared(name[start:][::-1], other[start:][::-1])
+    left, right = name[start : len(name) - end], other[start : len(other) - end]
+    if any(letter.isdigit() for letter in left + right):  # numbered names
+        return False
+    swapped = len(left) == 2 and left == right[::-1]
+    return swapped or max(len(left), len(right)) == 1
+
+
+def _shared(name: str, other: str) -> int:
+    """Number of letters with which both begin."""
+    pairs = zip(name, other, strict=False)
+    return next((i for i, (one, two) in enumerate(pairs) if one != two), min(len(name), len(other)))
 
 
 def shorten(value: object) -> str:
@@ -123,6 +168,8 @@ def _accepts(value: object, hint: object, lenient: bool) -> bool:
         return number and (isinstance(value, (int, np.integer)) or (lenient and float(value).is_integer()))
     if kind is float:
         return number
+    if kind is np.floating:
+        return isinstance(value, float)
     if kind is str or _is_path(kind):
         return isinstance(value, (str, os.PathLike))
     if issubclass(kind, Mapping):
@@ -159,7 +206,7 @@ def _candidates(value: object) -> Iterator[object]:
                 continue
     elif isinstance(value, Real) and not isinstance(value, bool):
         yield from (kind(value) for kind in (int, bool) if np.isfinite(float(value)) and kind(value) == value)
-        yield str(value)
+        yield from (float(value), str(value))
     elif isinstance(value, SEQUENCES) and len(value) == 1:
         yield from value
     if not isinstance(value, (*SEQUENCES, Mapping, type(None))):

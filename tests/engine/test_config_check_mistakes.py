@@ -275,7 +275,8 @@ def test_all_problems_are_known(dumped):
         {'visualizer.vis_backends': [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]},
         {'train_dataloader.dataset': dict(
             _delete_=True, type='RepeatDataset', times=2,
-            dataset=dict(type='AffectDataset', data_root='x', split='train'))},
+            dataset=dict(type='AffectDataset', data_root='x', split='train')),
+         'train_dataloader.sampler': dict(_delete_=True, type='DefaultSampler')},
         {'model.neck.type': GRJCA},
         {'param_scheduler.0.end': 5.0},
         {'strategy': dict(type='FSDPStrategy', model_wrapper=dict(auto_wrap_policy=None))},
