@@ -49,7 +49,8 @@ setup(
         'matplotlib>=3.7',
         'pebble>=5.0',
         'tqdm>=4.60',
-        'filelock>=3.12',
+        # With fallback_to_soft.
+        'filelock>=3.30',
         'safetensors>=0.4',
         'pyyaml>=6.0',
     ],

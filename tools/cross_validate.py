@@ -2,9 +2,10 @@
 
     python tools/cross_validate.py configs/grjca_affwild2.py --predict ccc_centred --sample SAMPLE
 
-Folds that are finished are kept, those that were interrupted continue. The same command may run several times at once
-on one work dir, or with other --folds (a Slurm array): a fold that another process trains is left to it. A last call,
-with --report-only, collects them.
+Folds that are finished are kept, those that were interrupted continue; the report has all that are finished in the work
+dir. The same command may run several times at once on one work dir, or with other --folds (a Slurm array): a fold that
+another process trains is left to it, or waited for if there is something to predict. A last call, with --report-only,
+collects them.
 """
 
 import argparse
@@ -63,10 +64,17 @@ def main() -> int:
     from mmengine.dist import is_main_process
 
     from mmaffect.datasets.corpus import Corpus
-    from mmaffect.engine.cross_validation import fold_configs, train_folds
-    from mmaffect.engine.cross_validation_report import cross_validation_report
-    from mmaffect.engine.fold_prediction import best_folds, check_prediction, predict_fold
+    from mmaffect.engine.cross_validation import begun_folds, collect_folds, fold_configs, train_folds, use_one_seed
+    from mmaffect.engine.cross_validation_report import cross_validation_report, plain_json
+    from mmaffect.engine.fold_prediction import (
+        best_folds,
+        check_prediction,
+        drop_submission,
+        predict_fold,
+        used_checkpoints,
+    )
     from mmaffect.engine.running import load_tool_config, start_ranks, use_amp, use_randomness
+    from mmaffect.engine.training import shared
     from mmaffect.evaluation import combine, read_sample, write_submission, write_trial_files
     from mmaffect.utils.files import write_text
 
@@ -83,27 +91,44 @@ def main() -> int:
     sample = read_sample(args.sample) if args.sample else None
     trials = check_prediction(folds[args.folds[0]], sample) if args.predict else []
     start_ranks(cfg)
+    use_one_seed(work_dir, folds)
+    cfg.randomness = folds[args.folds[0]][0].randomness
+    corpus = Corpus(cfg.train_dataloader.dataset.data_root)
     try:
-        done = train_folds(Corpus(cfg.train_dataloader.dataset.data_root), folds, not args.report_only, tell)
+        if args.report_only:
+            done = collect_folds(corpus, folds, tell)
+        else:
+            done = train_folds(corpus, folds, tell, wait=args.predict is not None)
     except KeyboardInterrupt:
         tell('interrupted; the same command continues')
         return 130
-    missing = [fold for fold in args.folds if fold not in done]
-    if missing:
-        tell(f'not finished: fold {", ".join(map(str, missing))}; --report-only collects when they are')
-    if not done:
-        return 1
-    text = cross_validation_report(list(done.values()))
+    asked = [fold for fold in args.folds if fold not in done]
+    # The report is that of the work dir, whatever this call was asked for.
+    others = fold_configs(
+        cfg, [fold for fold in shared(lambda: begun_folds(work_dir)) if fold not in folds], args.targets
+    )
+    rows = done | collect_folds(corpus, others, tell)
+    rows = {fold: rows[fold] for fold in FOLDS if fold in rows}
+    missing = [fold for fold in FOLDS if fold not in rows]
+    if asked:
+        tell(f'not finished: fold {", ".join(map(str, asked))}; --report-only collects when they are')
+    # Without --report-only, what is not finished is in training elsewhere.
+    status = 1 if asked and (args.report_only or args.predict) else 0
+    if not rows:
+        return status
+    text = cross_validation_report(list(rows.values()), missing)
     tell(f'\n{text}\n')
     if is_main_process():
         write_text(work_dir / 'cross_validation.md', f'{text}\n')
-        write_text(work_dir / 'cross_validation.json', json.dumps({'folds': [*done.values()], 'missing': missing}))
+        report = plain_json({'folds': [*rows.values()], 'missing': missing})
+        write_text(work_dir / 'cross_validation.json', json.dumps(report, allow_nan=False))
     tell(f'written: {work_dir}/cross_validation.md and .json')
-    if args.predict is None:
-        return 0
-    if missing:
-        tell('no submission: it needs all folds that are asked for')
-        return 1
+    if args.predict is None or asked:
+        if shared(lambda: drop_submission(work_dir)):
+            tell(f'deleted: {work_dir}/submission.txt, made from other weights')
+        if args.predict:
+            tell('no submission: it needs all folds that are asked for')
+        return status
     chosen = best_folds(
         {fold: row['figures'] for fold, row in done.items()}, args.best_folds or (1 if args.predict == 'best' else None)
     )
@@ -112,8 +137,18 @@ def main() -> int:
         combined = combine(predictions, 'ccc_centred' if args.predict == 'ccc_centred' else 'mean')
         names = ', '.join(map(str, chosen))
         print(f'test trials predicted by fold {names}' + (f', {args.predict}' if len(chosen) > 1 else ''))
+        made_from = {
+            'folds': chosen,
+            'method': args.predict,
+            'checkpoints': [
+                one for fold in chosen for one in used_checkpoints(folds[fold], done[fold]['runs'], work_dir)
+            ],
+            'sample': args.sample,
+        }
+        drop_submission(work_dir, always=True)
         print(write_submission(work_dir / 'submission.txt', combined, sample))
         print(write_trial_files(work_dir / 'submission', combined, sample))
+        write_text(work_dir / 'submission.json', json.dumps(made_from, indent=1))
     return 0
 
 

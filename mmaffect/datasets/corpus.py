@@ -181,10 +181,16 @@ class Corpus(Mapping[str, Trial]):
 
     @cached_property
     def people(self) -> dict[str, frozenset[str]]:
-        """By trial, who is known to be in it: everybody of its video, since the sound holds all their voices."""
+        """By trial, who is in it: everybody known of its video, since the sound holds all their voices.
+
+        Once anybody is known, a video without a known person counts as a person of its own, so that its trials stay
+        together.
+        """
         found: dict[str, set[str]] = {}
         for info in self._infos.values():
             found.setdefault(info.video, set()).update([info.subject] if info.subject else ())
+        if any(found.values()):
+            found = {video: who or {f'somebody of {video}'} for video, who in found.items()}
         return {name: frozenset(found[info.video]) for name, info in self._infos.items()}
 
     def __getitem__(self, trial: str) -> Trial:

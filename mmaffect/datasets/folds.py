@@ -24,7 +24,8 @@ def split_folds(
     213-283, 284-355 and 356-431.
 
     Where it is known who is in the trials, those that share somebody stay together, at the place of the first of them,
-    and each cut is moved to the nearest place between two such groups. Official validation trials with somebody on
+    and each cut is moved to the nearest place between two such groups; behind one that moved by more than half a part,
+    the rest is cut into equal parts. Official validation trials with somebody on
     whom one of folds 1 to 5 validates are left out of its training. Fold 0 is the official split in any case.
 
     Args:
@@ -142,14 +143,21 @@ def _groups(trials: Sequence[str], people: Mapping[str, Collection[str]]) -> lis
 
 
 def _cut(groups: Sequence[Sequence[str]], size: int) -> list[list[str]]:
-    """Five parts, cut between groups as near as can be to multiples of ``size``; none is empty if that is possible."""
+    """Five parts, cut between groups as near as can be to multiples of ``size``; none is empty if that is possible.
+
+    Behind a cut that had to move by more than half a part, the rest is distributed evenly anew.
+    """
     ends = [0]
     for group in groups:
         ends.append(ends[-1] + len(group))
     cuts = [0]
     enough = len(groups) >= NUM_PARTS
+    goals = [k * size for k in range(NUM_PARTS)]
     for k in range(1, NUM_PARTS):
         places = range(cuts[-1] + 1, len(groups) - NUM_PARTS + k + 1) if enough else range(cuts[-1], len(groups) + 1)
-        cuts.append(min(places, key=lambda place: abs(ends[place] - k * size)))
+        cuts.append(min(places, key=lambda place: abs(ends[place] - goals[k])))
+        end = ends[cuts[-1]]
+        if abs(end - goals[k]) * 2 > size:
+            goals[k + 1 :] = [end + (ends[-1] - end) * n / (NUM_PARTS - k) for n in range(1, NUM_PARTS - k)]
     cuts.append(len(groups))
     return [[trial for group in groups[start:stop] for trial in group] for start, stop in pairwise(cuts)]

@@ -19,7 +19,7 @@ def train_once(
 ) -> dict:
     """Train a config with a seed and keep what its validation said; a finished run of the same config is not repeated.
 
-    As :func:`mmaffect.engine.training.train_or_keep`.
+    As :func:`mmaffect.engine.training.train_or_keep`; what another process trains is waited for.
 
     Args:
         config: config file.
@@ -33,6 +33,7 @@ def train_once(
         As :func:`mmaffect.engine.training.train_or_keep`.
 
     Raises:
+        ConfigError: if the work dir has the finished run of another config.
         MMAffectError: as :func:`mmaffect.engine.running.build_runner`.
     """
     cfg = load_config(config, options=options, data_root=data_root, work_dir=work_dir, features=features)
@@ -97,8 +98,8 @@ def comparison_table(runs: Mapping[str, Sequence[dict]]) -> str:
     for name, found in runs.items():
         cells = [spread(rows[name].get(f'best/CCC/{target}')) for target in targets]
         cells += [spread(rows[name]['last/CCC/mean']), str(len(found)), f'{found[0]["parameters"]:,}']
-        seconds = sum(run['seconds'] for run in found) / len(found)
-        lines.append(f'| {name} | {" | ".join(cells)} | {seconds:.2f} |')
+        seconds = [run['seconds'] for run in found if run['seconds'] is not None]
+        lines.append(f'| {name} | {" | ".join(cells)} | {f"{np.mean(seconds):.2f}" if seconds else "–"} |')
     return '\n'.join(lines)
 
 

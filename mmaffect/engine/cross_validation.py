@@ -1,20 +1,34 @@
 """The folds of a config, trained by any number of processes."""
 
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
 
 from ..datasets.corpus import Corpus
-from ..datasets.folds import fold_name, shared_labels, split_folds
+from ..datasets.folds import NUM_FOLDS, fold_name, shared_labels, split_folds
 from ..errors import ConfigError, CorpusError
+from ..utils.files import write_text
 from .comparison import best_and_last, best_index
 from .config_check import check_config
 from .cross_validation_report import fold_line
-from .training import LOG, check_data, finished, folder_lock, shared, train_or_keep
+from .training import (
+    RESULT,
+    check_data,
+    check_work_dir,
+    finished,
+    finished_otherwise,
+    folder_lock,
+    shared,
+    train_or_keep,
+)
+
+SEED = 'seed.txt'
 
 
 def fold_configs(cfg: Config, folds: Sequence[int], targets: Sequence[str] | None = None) -> dict[int, list[Config]]:
@@ -82,53 +96,118 @@ def describe_fold(corpus: Corpus, fold: int) -> dict:
     }
 
 
+def begun_folds(work_dir: str | Path) -> list[int]:
+    """Folds of a work dir that have the result of a model."""
+    return [fold for fold in range(NUM_FOLDS) if any(Path(work_dir, f'fold_{fold}').rglob(RESULT))]
+
+
+def use_one_seed(work_dir: str | Path, folds: Mapping[int, Sequence[Config]]) -> None:
+    """Give folds without a seed one that is drawn once for all calls on their work dir.
+
+    Args:
+        work_dir: of all folds.
+        folds: as :func:`fold_configs` returns them. Under a launcher, all ranks call this.
+
+    Raises:
+        ConfigError: if the seed that was drawn before cannot be read.
+    """
+    cfgs = [cfg for cfgs in folds.values() for cfg in cfgs]
+    if (cfgs[0].get('randomness') or {}).get('seed') is not None:
+        return
+    path = Path(work_dir, SEED)
+
+    def draw() -> int:
+        if not path.is_file():
+            write_text(path, f'{secrets.randbelow(2**31)}\n')
+        try:
+            return int(path.read_text())
+        except ValueError:
+            raise ConfigError(f'{path}: expected the seed that was drawn; give one with --seed') from None
+
+    # Other processes begin at the same time.
+    with folder_lock(work_dir, wait=True):
+        seed = shared(draw)
+    for cfg in cfgs:
+        cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': seed}
+
+
+def collect_folds(
+    corpus: Corpus, folds: Mapping[int, Sequence[Config]], tell: Callable[[str], None] = print
+) -> dict[int, dict]:
+    """Finished folds; a line is told about each that is finished with another config.
+
+    Args:
+        corpus: that they are of.
+        folds: as :func:`fold_configs` returns them. Under a launcher, all ranks call this.
+        tell: called with the line.
+
+    Returns:
+        :func:`fold_row` of each finished fold, in the order of ``folds``.
+    """
+    done: dict[int, dict] = {}
+    for fold, cfgs in folds.items():
+        runs = shared(lambda cfgs=cfgs: [finished(cfg) for cfg in cfgs])
+        if None not in runs:
+            done[fold] = fold_row(corpus, fold, runs)
+            continue
+        for cfg in cfgs:
+            if how := shared(lambda cfg=cfg: finished_otherwise(cfg)):
+                tell(f'{fold_name(fold)}: finished, but with another config ({how}): {cfg.work_dir}')
+    return done
+
+
 def train_folds(
-    corpus: Corpus, folds: Mapping[int, Sequence[Config]], train: bool = True, tell: Callable[[str], None] = print
+    corpus: Corpus, folds: Mapping[int, Sequence[Config]], tell: Callable[[str], None] = print, wait: bool = False
 ) -> dict[int, dict]:
     """Train the folds that are not finished, one after another; those that another process has are left to it.
 
     Args:
         corpus: that they are of.
         folds: as :func:`fold_configs` returns them. Under a launcher, all ranks call this.
-        train: else only what is finished is collected.
         tell: called with a line about each fold.
+        wait: wait for other processes at the end.
 
     Returns:
         :func:`fold_row` of each finished fold, in the order of ``folds``.
 
     Raises:
+        ConfigError: if a fold is finished with another config.
         MMAffectError: as :func:`mmaffect.engine.running.build_runner`.
     """
+    for cfg in [cfg for cfgs in folds.values() for cfg in cfgs]:
+        check_work_dir(cfg)
     done: dict[int, dict] = {}
     seconds: list[float] = []
 
-    def collect(fold: int, taken: float | None = None) -> None:
-        runs = shared(lambda: [finished(cfg) for cfg in folds[fold]])
-        if None in runs:
-            return
-        if taken is not None:
-            seconds.append(taken)
-        done[fold] = fold_row(corpus, fold, runs)
-        left = len(folds) - len(done)
-        rest = f', about {_duration(np.mean(seconds) * left)} left' if left and seconds else ''
-        tell(f'{fold_line(done[fold])} ({len(done)} of {len(folds)} folds{rest})')
+    def add(rows: Mapping[int, dict]) -> None:
+        for fold, row in rows.items():
+            done[fold] = row
+            left = len(folds) - len(done)
+            rest = f', about {_duration(np.mean(seconds) * left)} left' if left and seconds else ''
+            tell(f'{fold_line(row)} ({len(done)} of {len(folds)} folds{rest})')
 
-    for fold in folds:
-        collect(fold)
+    add(collect_folds(corpus, folds))
     # Twice, since what another process has may be free, and not finished, when the others are done.
-    for attempt in (1, 2):
-        for fold in [fold for fold in folds if train and fold not in done]:
-            start = time.monotonic()
+    for last in (False, True):
+        for fold in [fold for fold in folds if fold not in done]:
+            start, begun, busy = time.monotonic(), [], False
             for cfg in folds[fold]:
-                with folder_lock(cfg.work_dir) as mine:
-                    if mine:
-                        tell(f'{fold_name(fold)}: training, log in {Path(cfg.work_dir, LOG)}')
-                        train_or_keep(cfg)
-                    else:
-                        later = ', left for later' if attempt == 1 else ''
-                        tell(f'{cfg.work_dir}: another process trains it{later}')
-            collect(fold, time.monotonic() - start)
+                told = partial(_tell_and_note, fold, tell, begun)
+                if train_or_keep(cfg, wait=False, tell=told) is None:
+                    busy = True
+                    then = ('; waiting for it' if wait else '') if last else ', left for later'
+                    tell(f'{fold_name(fold)}: another process trains it{then} ({cfg.work_dir})')
+                    if last and wait:
+                        train_or_keep(cfg, tell=told)
+            if sum(line.startswith('training') for line in begun) == len(folds[fold]) and not busy:
+                seconds.append(time.monotonic() - start)
+            add(collect_folds(corpus, {fold: folds[fold]}))
     return {fold: done[fold] for fold in folds if fold in done}
+
+
+def _tell_and_note(fold: int, tell: Callable[[str], None], begun: list[str], line: str) -> None:
+    begun.append(line)
+    tell(f'{fold_name(fold)}: {line}')
 
 
 def fold_figures(runs: Sequence[Mapping]) -> dict[str, float]:

@@ -7,12 +7,13 @@ from ..evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
 from .comparison import mean_and_deviation, spread
 
 
-def cross_validation_report(rows: Sequence[Mapping]) -> str:
+def cross_validation_report(rows: Sequence[Mapping], missing: Sequence[int] = ()) -> str:
     """Markdown: a row a fold, mean and standard deviation, and what must be known to read them.
 
     Args:
         rows: of each finished fold what :func:`mmaffect.engine.cross_validation.describe_fold` returns, ``figures``,
             ``epochs`` (the best of each of its models), ``seed``, ``corpus`` and ``synthetic``.
+        missing: folds that are not finished.
     """
     first = rows[0]
     title = (
@@ -20,6 +21,7 @@ def cross_validation_report(rows: Sequence[Mapping]) -> str:
         'chosen on the trials that it is measured on'
     )
     notes = [
+        f'Not finished with this config: fold {", ".join(map(str, missing))}.' if missing else '',
         'Folds 1 to 5 are cut from the training trials; their figures are not comparable with those of the official '
         'split (fold 0).'
         if any(row['fold'] for row in rows)
@@ -49,7 +51,8 @@ def identity_notes(rows: Sequence[Mapping]) -> list[str]:
         apart = [row for row in rows if not row['shared_people']]
         where = 'any fold' if len(apart) == len(rows) else f'folds {", ".join(str(row["fold"]) for row in apart)}'
         if apart:
-            notes.append(f'{who} are in training or in validation of {where}, nobody is in both.')
+            nobody = 'nobody' if known == total else 'nobody known'
+            notes.append(f'{who} are in training or in validation of {where}, {nobody} is in both.')
     for row in rows:
         for kind, what in (('shared_people', 'person'), ('shared_videos', 'video')):
             if shared := row[kind]:
@@ -82,6 +85,15 @@ def fold_line(row: Mapping) -> str:
     )
     epochs = ', '.join(map(str, row['epochs']))
     return f'{row["name"]}: CCC {figures} at epoch {epochs}'
+
+
+def plain_json(value: object) -> object:
+    """A value for JSON of others, which has no NaN: ``null`` in its place."""
+    if isinstance(value, Mapping):
+        return {str(key): plain_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _table(rows: Sequence[Mapping]) -> str:

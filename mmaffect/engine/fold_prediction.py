@@ -1,5 +1,6 @@
 """What the models of a cross-validation predict for the test trials, and the submission that it makes."""
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,14 +9,17 @@ import numpy as np
 from mmengine.config import Config
 
 from ..datasets.corpus import Corpus
-from ..errors import ConfigError, CorpusError
+from ..datasets.features import TrialArrays, corpus_folder
+from ..errors import CheckpointError, ConfigError, CorpusError
 from ..evaluation.predictions import read_predictions
 from ..evaluation.sample_file import Sample
+from ..registry import HOOKS
 from ..structures import AFFECT
-from ..utils.files import write_text
-from .training import folder_lock, predict_trials, run_digest, shared
+from ..utils.files import sha256, write_text
+from .run_settings import TEST, run_digest
+from .training import SELECTED_BY, folder_lock, predict_trials, shared
 
-SELECTED_BY = 'CCC/mean'
+SUBMISSION = 'submission'
 PREDICTIONS = 'predictions'
 
 
@@ -48,17 +52,17 @@ def check_prediction(cfgs: Sequence[Config], sample: Sample | None = None) -> li
     Raises:
         ConfigError: if they do not predict valence and arousal, there is no data loader for the test trials, or the
             best weights are not kept by their mean CCC.
-        CorpusError: if the corpus has no test trials, or not those of the sample.
+        CorpusError: if the corpus has no test trials, or not those of the sample, or if features of one are missing.
     """
     cfg = cfgs[0]
     targets = [target for one in cfgs for target in one.model.get('head', {}).get('targets', AFFECT)]
     if sorted(targets) != sorted(AFFECT):
         raise ConfigError(f'--predict: a submission holds {" and ".join(AFFECT)}, the models predict {targets}')
-    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    if hook.get('save_best') != SELECTED_BY or hook.get('rule', 'greater') != 'greater':
+    save_best, rule = _selection(cfg)
+    if save_best != SELECTED_BY or rule != 'greater':
         raise ConfigError(
-            f'{cfg.filename}: default_hooks.checkpoint.save_best = {hook.get("save_best")!r}; '
-            f'to predict with the best epoch it must be {SELECTED_BY!r}'
+            f'{cfg.filename}: default_hooks.checkpoint.save_best = {save_best!r}, rule = {rule!r}; '
+            f"to predict with the best epoch it must be {SELECTED_BY!r}, 'greater'"
         )
     if not cfg.get('test_dataloader'):
         raise ConfigError(f'{cfg.filename}: has no test_dataloader')
@@ -68,7 +72,24 @@ def check_prediction(cfgs: Sequence[Config], sample: Sample | None = None) -> li
         raise CorpusError(f'{corpus.root}: has no test trials to predict')
     if unknown := [trial for trial in sample.rows if trial not in trials] if sample else []:
         raise CorpusError(f'{corpus.root}: has no test trial {unknown[0]!r}, one of {len(unknown)} of the sample')
+    dataset = cfg.test_dataloader.dataset
+    for name in (dataset.get('features') or {}).values():
+        arrays = TrialArrays(corpus_folder(corpus.root, 'features', name), max_open=1)
+        for trial in trials:
+            arrays.of(trial, corpus.info(trial).num_frames)
     return trials
+
+
+def _selection(cfg: Config) -> tuple[object, object]:
+    """By which figure and rule the best weights are kept, also where the hook's defaults say it."""
+    # MMEngine's Runner adds one that is not named.
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint', {'type': 'CheckpointHook'})
+    if hook is None:
+        return None, None
+    kind = HOOKS.get(hook['type']) if isinstance(hook.get('type'), str) else hook.get('type')
+    known = inspect.signature(kind).parameters if kind else {}
+    default = {key: known[key].default for key in ('save_best', 'rule') if key in known}
+    return hook.get('save_best', default.get('save_best')), hook.get('rule', default.get('rule')) or 'greater'
 
 
 def predict_fold(cfgs: Sequence[Config], runs: Sequence[Mapping], trials: Sequence[str]) -> dict[str, np.ndarray]:
@@ -92,15 +113,73 @@ def predict_fold(cfgs: Sequence[Config], runs: Sequence[Mapping], trials: Sequen
     return shared(lambda: _read(cfgs, trials))
 
 
+def used_checkpoints(cfgs: Sequence[Config], runs: Sequence[Mapping], work_dir: str | Path) -> list[dict[str, str]]:
+    """Files of the best weights of a fold's models.
+
+    Args:
+        cfgs: of its models.
+        runs: as :func:`mmaffect.engine.training.train_or_keep` returned them.
+        work_dir: of all folds.
+
+    Returns:
+        Of each ``name`` in the work dir and ``sha256``.
+    """
+    paths = [Path(cfg.work_dir, run['best_checkpoint']) for cfg, run in zip(cfgs, runs, strict=True)]
+    return [{'name': path.relative_to(work_dir).as_posix(), 'sha256': sha256(path)} for path in paths]
+
+
+def drop_submission(work_dir: str | Path, always: bool = False) -> bool:
+    """Delete a submission and its folder of trials.
+
+    Args:
+        work_dir: of all folds.
+        always: also one that was made from the weights that are there.
+
+    Returns:
+        Whether there was one.
+    """
+    work_dir = Path(work_dir)
+    found = [work_dir / f'{SUBMISSION}.txt', work_dir / f'{SUBMISSION}.json', *(work_dir / SUBMISSION).glob('*.txt')]
+    found = [path for path in found if path.is_file()]
+    if not found or not (always or _outdated(work_dir)):
+        return False
+    for path in found:
+        path.unlink()
+    return True
+
+
+def _outdated(work_dir: Path) -> bool:
+    try:
+        made_from = json.loads((work_dir / f'{SUBMISSION}.json').read_text(encoding='utf-8'))['checkpoints']
+        return any(sha256(work_dir / one['name']) != one['sha256'] for one in made_from)
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+
+
 def _predict(cfg: Config, checkpoint: str, trials: Sequence[str]) -> None:
     out = Path(cfg.work_dir, PREDICTIONS)
     note = out / 'made_by.json'
-    made_by = {'config': run_digest(cfg), 'checkpoint': checkpoint, 'trials': list(trials)}
-    if shared(lambda: note.is_file() and json.loads(note.read_text()) == made_by):
+    weights = Path(cfg.work_dir, checkpoint)
+
+    def made_by() -> dict:
+        if not weights.is_file():
+            raise CheckpointError(f'{weights}: missing; its fold is finished and names it as its best weights')
+        checksum = sha256(weights)
+        return {'config': run_digest(cfg, TEST), 'checkpoint': checkpoint, 'sha256': checksum, 'trials': list(trials)}
+
+    wanted = shared(made_by)
+    if shared(lambda: _note(note) == wanted):
         return
     shared(lambda: _clear(out))
-    predict_trials(cfg, Path(cfg.work_dir, checkpoint), out)
-    shared(lambda: write_text(note, json.dumps(made_by)))
+    predict_trials(cfg, weights, out)
+    shared(lambda: write_text(note, json.dumps(wanted)))
+
+
+def _note(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return None
 
 
 def _clear(folder: Path) -> None:

@@ -62,6 +62,21 @@ def test_a_person_with_most_of_the_trials_leaves_no_fold_empty():
     assert [len(part) for part in found] == [1, 1, 16, 1, 1]
 
 
+def test_what_is_left_beside_a_large_group_is_cut_evenly():
+    # 48 of 100 trials in a group: by multiples of 20 the parts behind it would hold 1, 11, 20 and 20 trials.
+    train = [f't{i:03d}' for i in range(100)]
+    found = parts(dict.fromkeys(train[:48], ('p',)), train)
+    assert [len(part) for part in found] == [48, 13, 13, 13, 13]
+    found = parts(dict.fromkeys(train[30:80], ('p',)), train)
+    assert [len(part) for part in found] == [20, 10, 50, 10, 10]
+
+
+def test_the_released_cut_stays_for_any_number_of_trials():
+    for size in range(5, 60):
+        train = [f't{i:02d}' for i in range(size)]
+        assert [len(part) for part in parts({}, train)] == [size // 5] * 4 + [size - 4 * (size // 5)]
+
+
 @pytest.mark.parametrize('seed', range(60))
 def test_no_person_is_on_both_sides_whatever_the_corpus(seed):
     rng = random.Random(seed)
@@ -108,6 +123,18 @@ def test_shared_labels():
     videos = {'a_left': ['a.mp4'], 'a_right': ['a.mp4'], 'b': ['b.mp4'], 'c': []}
     assert shared_labels(['a_left', 'b', 'c'], ['a_right', 'c'], videos) == {'a.mp4': ('a_left', 'a_right')}
     assert shared_labels(['a_left', 'a_right'], ['b'], videos) == {}
+
+
+def test_a_video_of_nobody_known_stays_together_once_anybody_is_known(tmp_path):
+    trials = [(f't{i}', 'train', 30, True) for i in range(5)] + [('v', 'val', 30, True)]
+    videos = {'t3': 'both.mp4', 't4': 'both.mp4'}
+    nobody = Corpus(write_corpus(tmp_path / 'nobody', trials, face_size=8, videos=videos))
+    assert not any(nobody.people.values())
+    one = Corpus(write_corpus(tmp_path / 'one', trials, face_size=8, videos=videos, subjects={'t0': 'p'}))
+    assert one.people['t0'] == {'p'}
+    assert one.people['t3'] == one.people['t4']
+    assert len({*one.people.values()}) == 5
+    assert split_folds(one.split('train'), one.split('val'), 1, one.people)[1] == ['t3', 't4']
 
 
 def test_a_dataset_keeps_people_apart(tmp_path):

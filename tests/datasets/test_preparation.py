@@ -170,7 +170,11 @@ def test_subjects_that_become_known_leave_the_arrays_alone(raw_corpus, tmp_path)
     people = Corpus(out).people
     assert {path: path.stat().st_mtime_ns for path in out.rglob('*.npy')} == written
     # Both people of a video are heard in both of its trials.
-    assert (people['video1'], people['video2_left'], people['video3']) == ({'p7'}, {'p8', 'p9'}, set())
+    assert (people['video1'], people['video2_left'], people['video3']) == (
+        {'p7'},
+        {'p8', 'p9'},
+        {'somebody of video3.mp4'},
+    )
     assert people['video2_right'] == people['video2_left']
 
 

@@ -1,10 +1,19 @@
+import errno
+import fcntl
 import json
+import os
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from mmaffect.datasets.features import FeatureWriter
+from mmaffect.engine import training
 from mmaffect.engine.comparison import comparison_table, summarise, train_once
+from mmaffect.engine.run_settings import run_digest, run_settings
+from mmaffect.engine.running import load_config
+from mmaffect.engine.training import check_data, folder_lock, train_or_keep
+from mmaffect.errors import ConfigError
 from tests.corpora import write_corpus
 
 TRIALS = [('a1', 'train', 130, True), ('a2', 'train', 60, False), ('b1', 'val', 110, True), ('b2', 'val', 40, True)]
@@ -35,16 +44,139 @@ def test_a_finished_run_is_kept_and_another_one_is_not(corpus, tmp_path):
     assert train_once(CONFIG, 5, str(work_dir), str(corpus), options=SHORT) == first
     assert (work_dir / 'result.json').stat().st_mtime_ns == written
 
-    # Other options, other features or an other seed are another run, not the continuation of this one.
-    longer = train_once(CONFIG, 5, str(work_dir), str(corpus), options={'train_cfg.max_epochs': 3})
-    assert len(longer['history']['CCC/mean']) == 3
+    # Other options, other features or an other seed are another run, for which nothing finished is thrown away.
+    files = {path: path.stat().st_mtime_ns for path in work_dir.rglob('*') if path.suffix in ('.pth', '.json')}
+    with pytest.raises(ConfigError, match=r'max_epochs = 2, now 3.*another --work-dir or delete the folder'):
+        train_once(CONFIG, 5, str(work_dir), str(corpus), options={'train_cfg.max_epochs': 3})
+    with pytest.raises(ConfigError, match=r'randomness\.seed = 5, now 6'):
+        train_once(CONFIG, 6, str(work_dir), str(corpus), options=SHORT)
     index = corpus / 'features/demo/visual/features.json'
     index.write_text(json.dumps({'of': 'others'}))
-    again = train_once(CONFIG, 5, str(work_dir), str(corpus), options={'train_cfg.max_epochs': 3})
-    assert again['config'] != longer['config']
-    assert again['history'] == longer['history']  # same data, same seed
-    other = train_once(CONFIG, 6, str(work_dir), str(corpus), options={'train_cfg.max_epochs': 3})
-    assert other['history'] != longer['history']
+    with pytest.raises(ConfigError, match='features demo/visual = '):
+        train_once(CONFIG, 5, str(work_dir), str(corpus), options=SHORT)
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+    again = train_once(CONFIG, 5, str(tmp_path / 'again'), str(corpus), options=SHORT)
+    assert again['config'] != first['config']
+    assert again['history'] == first['history']  # same data, same seed
+    other = train_once(CONFIG, 6, str(tmp_path / 'other'), str(corpus), options=SHORT)
+    assert other['history'] != first['history']
+
+
+def test_what_cannot_change_a_result_is_the_same_run(corpus, tmp_path, monkeypatch):
+    def digest(root=corpus, **options):
+        return run_digest(load_config(CONFIG, data_root=str(root), work_dir=str(tmp_path), options=options or None))
+
+    first = digest()
+    for key, value in (
+        ('default_hooks.logger.interval', 3),
+        ('train_dataloader.num_workers', 0),
+        ('train_dataloader.persistent_workers', False),
+        ('log_level', 'WARNING'),
+        ('env_cfg.cudnn_benchmark', True),
+        ('test_dataloader.batch_size', 1),
+    ):
+        assert digest(**{key: value}) == first, key
+    assert digest(os.path.relpath(corpus)) == first
+    assert digest(**{'train_dataloader.batch_size': 3}) != first
+    assert digest(**{'model.head.dropout': 0.4}) != first
+
+    weights = tmp_path / 'start.pth'
+    weights.write_bytes(b'1')
+    started = digest(load_from=str(weights))
+    assert started != first
+    os.utime(weights, ns=(1, 1))
+    assert digest(load_from=str(weights)) != started
+
+
+def test_reading_features_of_others_does_not_make_another_run(corpus, tmp_path):
+    for modality in ('visual', 'audio'):
+        (corpus / f'features/demo/{modality}/features.json').unlink()
+    cfg = load_config(CONFIG, data_root=str(corpus), work_dir=str(tmp_path))
+    path = corpus / 'features/demo/visual/a1.npy'
+    first, changed = run_digest(cfg), path.stat().st_mtime_ns
+    os.utime(path, ns=(12345, changed))
+    assert run_digest(cfg) == first
+    os.utime(path, ns=(12345, changed + 1))
+    assert run_digest(cfg) != first
+
+
+def test_an_unfinished_run_of_another_config_is_begun_anew_and_that_of_another_tool_is_kept(corpus, tmp_path):
+    cfg = load_config(CONFIG, data_root=str(corpus), work_dir=str(tmp_path / 'runs'), options=SHORT)
+    lines = []
+    assert train_or_keep(cfg, tell=lines.append)
+    (tmp_path / 'runs/result.json').unlink()
+    cfg.train_cfg.max_epochs = 1
+    found = train_or_keep(cfg, tell=lines.append)
+    assert found['epochs'] == [1]
+    assert len(lines) == 3
+    assert lines[1].startswith('begun anew')
+    assert 'train_cfg.max_epochs = 2, now 1' in lines[1]
+    assert not (tmp_path / 'runs/epoch_2.pth').exists()
+
+    (tmp_path / 'runs/result.json').unlink()
+    (tmp_path / 'runs/settings.json').unlink()
+    with pytest.raises(ConfigError, match=r'has epoch_1\.pth of another tool'):
+        train_or_keep(cfg)
+    assert (tmp_path / 'runs/epoch_1.pth').is_file()
+
+
+def test_what_a_comparison_cannot_read_is_told_before_training(corpus, tmp_path):
+    def load(**options):
+        return load_config(CONFIG, data_root=str(corpus), work_dir=str(tmp_path), options=options)
+
+    check_data(load())
+    cfg = load()
+    cfg.train_cfg = {'type': 'mmengine.IterBasedTrainLoop', 'max_iters': 5}
+    with pytest.raises(ConfigError, match=r"train_cfg.type = 'mmengine.IterBasedTrainLoop'; expected 'EpochBased"):
+        check_data(cfg)
+    cfg = load()
+    cfg.val_evaluator = {'type': 'CCCMetric', 'prefix': 'val'}
+    with pytest.raises(ConfigError, match="val_evaluator gives no 'CCC/mean'"):
+        check_data(cfg)
+    for options in ({'train_cfg.max_epochs': 0}, {'train_cfg.max_epochs': 2, 'train_cfg.val_begin': 3}):
+        with pytest.raises(ConfigError, match='else it is never validated'):
+            check_data(load(**options))
+
+
+def test_without_a_timer_there_are_no_seconds(corpus, tmp_path):
+    cfg = load_config(CONFIG, data_root=str(corpus), work_dir=str(tmp_path), options={'train_cfg.max_epochs': 1})
+    cfg.default_hooks.timer = None
+    found = train_or_keep(cfg)
+    assert found['seconds'] is None
+    assert comparison_table({'a': [found]}).endswith('| – |')
+
+
+def test_one_process_trains_in_a_folder(corpus, tmp_path, monkeypatch):
+    cfg = load_config(CONFIG, data_root=str(corpus), work_dir=str(tmp_path), options=SHORT)
+    lock = FileLock(tmp_path / '.lock')
+    lock.acquire()
+    assert train_or_keep(cfg, wait=False) is None
+    assert not (tmp_path / 'settings.json').exists()
+
+    # Who waits asks again and again, and takes what the other one has finished meanwhile.
+    polls = []
+
+    def share(function):
+        polls.append(function)
+        if len(polls) == 3:
+            (tmp_path / 'settings.json').write_text(json.dumps(run_settings(cfg)))
+            (tmp_path / 'result.json').write_text(json.dumps({'config': run_digest(cfg), 'mine': 'no'}))
+            lock.release()
+        return function()
+
+    monkeypatch.setattr(training, 'POLL', 0.01)
+    monkeypatch.setattr(training, 'shared', share)
+    assert train_or_keep(cfg)['mine'] == 'no'
+    assert len(polls) >= 4
+
+
+def test_a_disk_without_locks_is_an_error(tmp_path, monkeypatch):
+    def missing(*_):
+        raise OSError(errno.ENOSYS, 'Function not implemented')
+
+    monkeypatch.setattr(fcntl, 'flock', missing)
+    with pytest.raises(ConfigError, match='no file locks on this disk'), folder_lock(tmp_path):
+        pass
 
 
 def test_summary_by_hand():
@@ -80,4 +212,4 @@ def test_changed_features_of_others_are_another_run(corpus, tmp_path):
     first = train_once(CONFIG, 0, str(tmp_path / 'runs'), str(corpus), options=SHORT)
     path = corpus / 'features/demo/visual/a1.npy'
     np.save(path, np.load(path) + 1)
-    assert train_once(CONFIG, 0, str(tmp_path / 'runs'), str(corpus), options=SHORT)['config'] != first['config']
+    assert train_once(CONFIG, 0, str(tmp_path / 'again'), str(corpus), options=SHORT)['config'] != first['config']

@@ -1,4 +1,6 @@
+import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,16 @@ from mmengine.runner import Runner
 
 from mmaffect.datasets.corpus import Corpus
 from mmaffect.datasets.features import FeatureWriter
-from mmaffect.engine.cross_validation import describe_fold, fold_configs, fold_figures, train_folds
-from mmaffect.engine.cross_validation_report import cross_validation_report, identity_notes
+from mmaffect.engine import cross_validation
+from mmaffect.engine.cross_validation import (
+    collect_folds,
+    describe_fold,
+    fold_configs,
+    fold_figures,
+    train_folds,
+    use_one_seed,
+)
+from mmaffect.engine.cross_validation_report import cross_validation_report, identity_notes, plain_json
 from mmaffect.engine.fold_prediction import best_folds, check_prediction
 from mmaffect.engine.running import load_config
 from mmaffect.errors import ConfigError, CorpusError
@@ -99,16 +109,20 @@ def test_an_interrupted_fold_continues_and_finished_ones_stay(corpus, load, tmp_
     assert (work / 'fold_3' / run['best_checkpoint']).is_file()
 
 
-def test_another_config_is_another_run_and_leaves_no_checkpoint_to_continue(corpus, load, tmp_path):
-    first = train_folds(Corpus(corpus), fold_configs(load(epochs=2), [4]), tell=[].append)[4]['runs'][0]
-    best = tmp_path / 'work/fold_4' / first['best_checkpoint']
-    other = fold_configs(load(epochs=1, **{'model.head.dropout': 0.1}), [4])
-    assert train_folds(Corpus(corpus), other, train=False) == {}
-    second = train_folds(Corpus(corpus), other, tell=[].append)[4]['runs'][0]
-    assert second['config'] != first['config']
-    assert [len(run['history']['CCC/mean']) for run in (first, second)] == [2, 1]
-    assert not (tmp_path / 'work/fold_4/epoch_2.pth').exists()
-    assert best.is_file()
+def test_a_fold_that_is_finished_with_another_config_is_not_thrown_away(corpus, load, tmp_path):
+    train_folds(Corpus(corpus), fold_configs(load(), [4]), tell=[].append)
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / 'work').rglob('*.pth')}
+    assert files
+    other = fold_configs(load(**{'model.head.dropout': 0.1}), [3, 4])
+    lines = []
+    assert collect_folds(Corpus(corpus), other, lines.append) == {}
+    assert len(lines) == 1
+    assert lines[0].startswith('fold 4 (not comparable with the official split): finished, but with another config (')
+    assert 'model.head.dropout = 0.2, now 0.1' in lines[0]
+    with pytest.raises(ConfigError, match=r'fold_4: has the finished run .*dropout.*another --work-dir or delete'):
+        train_folds(Corpus(corpus), other, tell=[].append)
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+    assert not (tmp_path / 'work/fold_3').exists()  # told before anything is trained
 
 
 def test_a_fold_that_another_process_trains_is_left_to_it(corpus, load, tmp_path):
@@ -119,9 +133,56 @@ def test_a_fold_that_another_process_trains_is_left_to_it(corpus, load, tmp_path
         done = train_folds(Corpus(corpus), folds, tell=lines.append)
     assert list(done) == [2]
     busy = [line for line in lines if 'another process trains it' in line]
-    assert [line.startswith(str(tmp_path / 'work/fold_1')) for line in busy] == [True, True]
+    assert [line.startswith('fold 1') for line in busy] == [True, True]
+    assert [line for line in lines if line.startswith('fold 1') and 'training, log in' in line] == []
     assert not (tmp_path / 'work/fold_1/result.json').exists()
     assert list(train_folds(Corpus(corpus), folds, tell=lines.append)) == [1, 2]
+
+
+def test_a_fold_that_another_process_finishes_meanwhile_is_taken_and_not_timed(corpus, load, monkeypatch):
+    folds = fold_configs(load(), [1, 2, 3])
+    train = cross_validation.train_or_keep
+
+    def overtaken(cfg, **arguments):
+        if cfg.work_dir.endswith('fold_1'):
+            train(cfg)  # by another process
+        return train(cfg, **arguments)
+
+    monkeypatch.setattr(cross_validation, 'train_or_keep', overtaken)
+    lines = []
+    assert list(train_folds(Corpus(corpus), folds, tell=lines.append)) == [1, 2, 3]
+    assert [line for line in lines if line.startswith('fold 1') and 'training, log in' in line] == []
+    assert [line.endswith('(1 of 3 folds)') for line in lines if line.startswith('fold 1')] == [True]
+    assert [line for line in lines if '(2 of 3 folds, about' in line]
+
+
+def test_a_process_with_something_to_predict_waits_for_the_others(corpus, load, monkeypatch):
+    folds = fold_configs(load(), [1])
+    train = cross_validation.train_or_keep
+    waits = []
+
+    def busy(cfg, wait=True, tell=None):
+        waits.append(wait)
+        return train(cfg, tell=tell) if wait else None
+
+    monkeypatch.setattr(cross_validation, 'train_or_keep', busy)
+    lines = []
+    assert list(train_folds(Corpus(corpus), folds, tell=lines.append, wait=True)) == [1]
+    assert waits == [False, False, True]
+    assert 'another process trains it; waiting for it' in lines[1]
+
+
+def test_a_seed_is_drawn_once_for_all_calls(load, tmp_path):
+    seeds = set()
+    for _ in range(2):
+        folds = fold_configs(load(**{'randomness.seed': None}), [0, 4])
+        use_one_seed(tmp_path / 'work', folds)
+        seeds |= {cfg.randomness.seed for cfgs in folds.values() for cfg in cfgs}
+    assert len(seeds) == 1
+    assert seeds.pop() in range(2**31)
+    folds = fold_configs(load(**{'randomness.seed': 5}), [0])
+    use_one_seed(tmp_path / 'work', folds)
+    assert folds[0][0].randomness.seed == 5
 
 
 def test_configs_of_folds(load, tmp_path):
@@ -158,11 +219,14 @@ def test_what_a_fold_is_made_of(corpus, tmp_path):
     )
     official, first, fifth = (describe_fold(Corpus(root), fold) for fold in (0, 1, 5))
     assert official['shared_people'] == {'p': ('t0', 'v0')}
-    assert first['shared_videos'] == {'two.mp4': ('t3', 't4')}
+    # Nobody knows who is in the video, but it is the same person.
+    assert (first['shared_people'], first['shared_videos'], first['val']) == ({}, {}, 2)
     assert (fifth['left_out'], fifth['train'], fifth['shared_people']) == (1, 4, {})
     notes = ' '.join(identity_notes([official, first, fifth]))
     assert 'Fold 0: person p is in training (trial t0) and in validation (trial v0).' in notes
-    assert 'Fold 1: video two.mp4 is in training (trial t3) and in validation (trial t4).' in notes
+    assert 'nobody known is in both' in notes
+    unknown = identity_notes([{**first, 'known': 0, 'shared_videos': {'two.mp4': ('t3', 't4')}}])
+    assert 'Fold 1: video two.mp4 is in training (trial t3) and in validation (trial t4).' in unknown
     assert 'Fold 5: 1 official validation trials are left out' in notes
     assert 'People, known for 33% of the trials, are in training or in validation of folds 1, 5' in notes
 
@@ -208,6 +272,10 @@ def test_report_by_hand():
     assert 'People are in training or in validation of any fold, nobody is in both.' in text
     assert 'no accuracy on people' in lines[-1]
 
+    assert 'Not finished' not in text
+
+    assert 'Not finished with this config: fold 1, 5.' in cross_validation_report([row(0, (0.25, 0.5, 0.5))], [1, 5])
+
     alone = cross_validation_report([row(0, (0.25, 0.5, 0.5), known=0, synthetic=False)])
     assert '±' not in alone
     assert 'not comparable' not in alone
@@ -220,8 +288,26 @@ def test_what_cannot_be_predicted_is_told_before_training(load, tmp_path):
     assert check_prediction(cfgs) == ['x1']
     with pytest.raises(ConfigError, match=r"holds valence and arousal, the models predict \['valence'\]"):
         check_prediction(fold_configs(load(), [0], ['valence'])[0])
-    with pytest.raises(ConfigError, match=r"save_best = 'CCC/valence'; .* must be 'CCC/mean'"):
+    with pytest.raises(ConfigError, match=r"save_best = 'CCC/valence', .* must be 'CCC/mean'"):
         check_prediction(fold_configs(load(**{'default_hooks.checkpoint.save_best': 'CCC/valence'}), [0])[0])
+    # The best weights are those by the mean CCC already if the hook is left as it is.
+    for hooks in ({'type': 'CheckpointHook'}, None):
+        cfg = fold_configs(load(), [0])[0][0]
+        cfg.default_hooks.pop('checkpoint')
+        if hooks:
+            cfg.default_hooks.checkpoint = hooks
+        assert check_prediction([cfg]) == ['x1']
+    cfg.default_hooks.checkpoint = {'type': 'mmengine.CheckpointHook'}
+    with pytest.raises(ConfigError, match='save_best = None'):
+        check_prediction([cfg])
+    cfg = fold_configs(load(), [0])[0][0]
+    features = tmp_path / 'features'
+    shutil.copytree(cfg.test_dataloader.dataset.data_root + '/features/demo/visual', features)
+    cfg.test_dataloader.dataset.features.visual = str(features)
+    assert check_prediction([cfg]) == ['x1']
+    (features / 'x1.npy').unlink()
+    with pytest.raises(CorpusError, match=r'x1\.npy: missing'):
+        check_prediction([cfg])
     root = write_corpus(tmp_path / 'corpus', TRIALS[:-1], face_size=8)
     cfgs[0].test_dataloader.dataset.data_root = str(root)
     with pytest.raises(CorpusError, match='has no test trials to predict'):
@@ -236,3 +322,11 @@ def test_a_config_without_head_or_validation_is_one_line(load):
     cfg.val_dataloader = None
     with pytest.raises(ConfigError, match='has no validation'):
         fold_configs(cfg, [1])
+
+
+def test_a_report_is_json_of_others():
+    value = {'a': [math.nan, 1.5, (math.inf, 'x')], 2: {'b': None, 'c': True}}
+    assert json.loads(json.dumps(plain_json(value), allow_nan=False)) == {
+        'a': [None, 1.5, [None, 'x']],
+        '2': {'b': None, 'c': True},
+    }

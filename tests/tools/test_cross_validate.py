@@ -1,15 +1,19 @@
 """The tool in this process, on a corpus of seconds with cached features; once as two ranks."""
 
 import csv
+import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from filelock import FileLock
 
 from mmaffect.datasets.features import FeatureWriter
 from tests.corpora import write_corpus
@@ -44,9 +48,9 @@ def run(corpus, tmp_path, monkeypatch, capsys):
     tool = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(tool)
 
-    def run(*arguments):
+    def run(*arguments, options=()):
         words = [CONFIG, '--data-root', corpus, '--work-dir', tmp_path / 'work', *arguments]
-        words += ['--cfg-options', 'train_cfg.max_epochs=1']
+        words += ['--cfg-options', 'train_cfg.max_epochs=1', *options]
         monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, words)])
         capsys.readouterr()
         status = tool.main()
@@ -95,6 +99,12 @@ def test_six_folds_and_a_submission(run, corpus, tmp_path):
         np.testing.assert_allclose(rows, mean, atol=2e-6)
         assert len((work / f'submission/{name}.txt').read_text().splitlines()) == trials[name] + 1
 
+    made_from = json.loads((work / 'submission.json').read_text())
+    assert (sorted(made_from['folds']), made_from['method'], made_from['sample']) == (list(range(6)), 'mean', None)
+    for fold, one in zip(made_from['folds'], made_from['checkpoints'], strict=True):
+        assert one['name'].startswith(f'fold_{fold}/best_CCC_mean_epoch_')
+        assert one['sha256'] == hashlib.sha256((work / one['name']).read_bytes()).hexdigest()
+
     # A second call trains and predicts nothing, and takes another ensemble and the rows of a sample.
     written = {path: path.stat().st_mtime_ns for path in work.glob('fold_*/**/*') if path.is_file()}
     sample = tmp_path / 'sample.txt'
@@ -107,6 +117,49 @@ def test_six_folds_and_a_submission(run, corpus, tmp_path):
     assert list(found) == ['x2/00003.jpg', 'x1/00001.jpg']
     np.testing.assert_allclose(found['x2/00003.jpg'], curve(work / f'fold_{best}/predictions/x2.csv')[2], atol=2e-6)
     assert f'test trials predicted by fold {best}' in lines
+    assert len((work / 'submission/x1.txt').read_text().splitlines()) == 2  # of the sample
+
+    # A call for one fold reports all that are finished, and leaves the submission alone: its weights are there.
+    assert run('--folds', 3)[0] == 0
+    assert json.loads((work / 'cross_validation.json').read_text())['missing'] == []
+    assert (work / 'cross_validation.md').read_text() == table
+    assert (work / 'submission.txt').is_file()
+
+    # Other weights of the same name are predicted with anew; what was made from those before is deleted.
+    weights = next((work / f'fold_{best}').glob('best_*.pth'))
+    checkpoint = torch.load(weights, weights_only=False)
+    for name, value in checkpoint['state_dict'].items():
+        if name.startswith('head') and name.endswith('bias'):
+            value += 1
+    torch.save(checkpoint, weights)
+    status, lines = run('--report-only')
+    assert f'deleted: {work}/submission.txt, made from other weights' in lines
+    assert [path for path in work.rglob('submission*') if path.is_file()] == []
+    before = curve(work / f'fold_{best}/predictions/x2.csv')
+    assert run('--folds', best, '--predict', 'best')[0] == 0
+    assert (curve(work / f'fold_{best}/predictions/x2.csv') != before).all()
+
+
+def test_predictions_are_made_again_when_the_test_data_changed(corpus, run, tmp_path):
+    assert run('--folds', 0, '--predict', 'best')[0] == 0
+    made_by = tmp_path / 'work/fold_0/predictions/made_by.json'
+    first = json.loads(made_by.read_text())
+    root = tmp_path / 'features'
+    shutil.copytree(corpus / 'features/demo/visual', root)
+    (root / 'features.json').write_text('{"of": "others"}')
+    option = f'test_dataloader.dataset.features.visual={root}'
+    assert run('--folds', 0, '--predict', 'best', options=[option])[0] == 0
+    second = json.loads(made_by.read_text())
+    assert {key for key in first if first[key] != second[key]} == {'config'}
+
+
+def test_a_process_ends_well_while_another_trains(run, tmp_path):
+    (tmp_path / 'work/fold_1').mkdir(parents=True)
+    with FileLock(tmp_path / 'work/fold_1/.lock'):
+        status, lines = run('--folds', 1)
+    assert status == 0
+    assert any('another process trains it' in line for line in lines)
+    assert lines[-1] == 'not finished: fold 1; --report-only collects when they are'
 
 
 def test_one_model_a_target(run, tmp_path):
@@ -143,7 +196,7 @@ def test_an_interrupt_is_one_line_and_a_report_tells_what_is_missing(run, tmp_pa
     assert status == 1
     assert lines[-1] == 'no submission: it needs all folds that are asked for'
     assert 'not finished: fold 1; --report-only collects when they are' in lines
-    assert json.loads((tmp_path / 'work/cross_validation.json').read_text())['missing'] == [1]
+    assert json.loads((tmp_path / 'work/cross_validation.json').read_text())['missing'] == [0, 1, 2, 3, 5]
     assert not (tmp_path / 'work/submission.txt').exists()
 
 

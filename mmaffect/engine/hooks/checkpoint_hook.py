@@ -326,9 +326,11 @@ def _buffers(runner: Runner) -> dict[str, Tensor]:
 
 
 def schedulers_of(runner: Runner) -> list[_ParamScheduler]:
-    """All parameter schedulers of a Runner, also those of several optimizers."""
+    """All parameter schedulers of a Runner that trains, also those of several optimizers."""
     found = runner.param_schedulers or []
-    return [one for group in found.values() for one in group] if isinstance(found, dict) else list(found)
+    found = [one for group in found.values() for one in group] if isinstance(found, dict) else found
+    # In a test they are configs still.
+    return [one for one in found if isinstance(one, _ParamScheduler)]
 
 
 def catch_up(scheduler: _ParamScheduler) -> None:
