@@ -26,6 +26,7 @@ def main() -> None:
     from mmengine.dist import is_main_process
 
     from mmaffect.engine.checkpoint import load_weights
+    from mmaffect.engine.release import unwrapped
     from mmaffect.engine.running import build_runner, load_tool_config, require
     from mmaffect.evaluation.functional import figures_table
     from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
@@ -38,7 +39,7 @@ def main() -> None:
     cfg.test_evaluator = evaluators + ([dict(type='TraceWriter', out_dir=args.out)] if args.out else [])
     cfg.load_from, cfg.resume = None, False
     runner = build_runner(cfg, loaders=('test_dataloader',))
-    load_weights(getattr(runner.model, 'module', runner.model), args.checkpoint)
+    load_weights(unwrapped(runner.model), args.checkpoint)
     with torch.autocast(get_device(), torch.bfloat16, enabled=args.amp):
         figures = runner.test()
     if is_main_process():

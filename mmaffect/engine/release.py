@@ -1,11 +1,17 @@
-"""Parts of a model that are frozen, and released group by group."""
+"""Parts of a model, which are frozen and released group by group."""
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
+from mmengine.model import is_model_wrapper
 from torch import nn
 
 from ..errors import ConfigError
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside of DDP's wrapper, or the model."""
+    return model.module if is_model_wrapper(model) else model
 
 
 def find_part(model: nn.Module, name: str, owner: str) -> nn.Module | None:

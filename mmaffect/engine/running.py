@@ -33,6 +33,7 @@ from ..registry import MODELS
 from .checkpoint import check_model
 from .config_check import check_config, check_options
 from .pretrained import match_weights
+from .release import unwrapped
 from .resume import open_checkpoint, use_safe_loading
 from .runner import Runner
 from .size_check import DATALOADERS, check_sizes, is_affect_dataset, leaf_datasets
@@ -289,7 +290,7 @@ def build_runner(cfg: Config, loaders: tuple[str, ...] = DATALOADERS[:2]) -> Run
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     if state is not None:
         # The Runner itself loads it when it runs, after the model has initialised its weights, and lists every name.
-        model = getattr(runner.model, 'module', runner.model)
+        model = unwrapped(runner.model)
         if cfg.get('resume'):
             check_model(model, state, cfg.load_from)
         else:

@@ -24,6 +24,7 @@ from ..utils.files import write_text
 from .checkpoint import load_weights
 from .figure_check import known_figures
 from .loops import EpochBasedTrainLoop
+from .release import unwrapped
 from .resume import prepare_resume
 from .run_settings import run_settings, settings_difference, settings_digest
 from .running import build_runner, data_loaders, require
@@ -150,7 +151,7 @@ def predict_trials(cfg: Config, checkpoint: str | Path, out_dir: str | Path) -> 
     cfg.load_from, cfg.resume = None, False
     with output_to(Path(cfg.work_dir, LOG)):
         runner = build_runner(cfg, loaders=('test_dataloader',))
-        load_weights(getattr(runner.model, 'module', runner.model), checkpoint)
+        load_weights(unwrapped(runner.model), checkpoint)
         runner.test()
 
 

@@ -12,7 +12,8 @@ from mmengine.hooks import Hook
 
 from mmaffect import compat
 from mmaffect.engine.checkpoint import read_checkpoint
-from mmaffect.engine.hooks.checkpoint_hook import CheckpointHook, stateful
+from mmaffect.engine.hooks import CheckpointHook
+from mmaffect.engine.run_state import stateful
 from mmaffect.errors import ConfigError
 from tests.toy_run import toy_runner
 

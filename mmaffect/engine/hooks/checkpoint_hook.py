@@ -1,17 +1,11 @@
 """Checkpoints from which a run continues exactly."""
 
-import copy
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
-import torch.distributed as dist
 from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
-from mmengine.optim import _ParamScheduler
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -22,6 +16,17 @@ from ...utils.random_state import random_state
 from ..loops import check_loop
 from ..monitor import Rule, check_rule, is_better, monitored
 from ..resume import RUN
+from ..run_state import (
+    buffers,
+    catch_up,
+    differ,
+    gather,
+    like,
+    plain_values,
+    schedulers_of,
+    stateful,
+    waiting_gradients,
+)
 
 
 @HOOKS.register_module()
@@ -204,10 +209,10 @@ class CheckpointHook(Hook):
         if 'param_schedulers' in checkpoint:
             # The rest of a scheduler is its config, which may be another one when the run is continued.
             progress = [
-                {key: value for key, value in plain_values(one.state_dict()).items() if _differ(value, fresh.get(key))}
+                {key: value for key, value in plain_values(one.state_dict()).items() if differ(value, fresh.get(key))}
                 for one, fresh in zip(schedulers_of(runner), self._fresh_schedulers, strict=True)
             ]
-            checkpoint['param_schedulers'] = _like(runner.param_schedulers, progress)
+            checkpoint['param_schedulers'] = like(runner.param_schedulers, progress)
         hub = checkpoint['message_hub']
         hub['runtime_info'] = plain_values(hub['runtime_info'])
 
@@ -263,9 +268,9 @@ class CheckpointHook(Hook):
     def _save(self, runner: Runner, name: str, iteration: int) -> None:
         self._last = name
         self._remember(name)
-        self._random_states = _gather({**random_state(), 'epoch': runner.train_loop.epoch_state})
+        self._random_states = gather({**random_state(), 'epoch': runner.train_loop.epoch_state})
         # Statistics of BatchNorm, which each rank has of its own batches until they are averaged for a validation.
-        self._buffers = _gather(_buffers(runner)) if get_world_size() > 1 else []
+        self._buffers = gather(buffers(runner)) if get_world_size() > 1 else []
         self._gradients = waiting_gradients(runner)
         runner.save_checkpoint(
             runner.work_dir,
@@ -291,94 +296,3 @@ class CheckpointHook(Hook):
             for stale in set(self._files) - needed:
                 Path(runner.work_dir, stale).unlink(missing_ok=True)
         self._files = [one for one in self._files if one in needed]
-
-
-def stateful(hooks: list[Hook]) -> Iterator[tuple[str, Hook]]:
-    """Hooks that have a state, each with a name: its class, and a number from the second of a class on."""
-    seen: dict[str, int] = {}
-    for hook in hooks:
-        if hasattr(hook, 'state_dict') and hasattr(hook, 'load_state_dict'):
-            name = type(hook).__name__
-            seen[name] = seen.get(name, 0) + 1
-            yield name if seen[name] == 1 else f'{name}.{seen[name]}', hook
-
-
-def waiting_gradients(runner: Runner) -> dict[str, Tensor]:
-    """Gradients of iterations since the last update, averaged over the ranks, which have not exchanged them yet.
-
-    Continued from the average on every rank, the next update is the one that would have been, but for rounding.
-    """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    waiting = {}
-    for name, parameter in model.named_parameters():
-        if parameter.grad is not None:
-            gradient = parameter.grad.detach().clone()
-            if get_world_size() > 1:
-                dist.all_reduce(gradient)
-                gradient /= get_world_size()
-            waiting[name] = gradient.cpu()
-    return waiting
-
-
-def _buffers(runner: Runner) -> dict[str, Tensor]:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return {name: buffer.detach().cpu() for name, buffer in model.named_buffers()}
-
-
-def schedulers_of(runner: Runner) -> list[_ParamScheduler]:
-    """All parameter schedulers of a Runner that trains, also those of several optimizers."""
-    found = runner.param_schedulers or []
-    found = [one for group in found.values() for one in group] if isinstance(found, dict) else found
-    # In a test they are configs still.
-    return [one for one in found if isinstance(one, _ParamScheduler)]
-
-
-def catch_up(scheduler: _ParamScheduler) -> None:
-    """Let a scheduler make the step that it left out at its end, if it has a later end now: more epochs were asked for.
-
-    By default its end is that of the training; what it does in the last epoch was for none to come.
-    """
-    if getattr(scheduler, 'need_val_args', False) or not scheduler.begin <= scheduler._global_step < scheduler.end:
-        return
-    if scheduler.last_step == scheduler._global_step - scheduler.begin - 1:
-        scheduler._global_step -= 1
-        scheduler.step()
-
-
-def plain_values(state: dict) -> dict:
-    """Entries that a checkpoint can hold so that it can be read again: numbers, texts, tensors; lists, dicts of them.
-
-    Others are left out, such as the bound method that OneCycleLR keeps.
-    """
-    return {key: copy.deepcopy(value) for key, value in state.items() if _is_plain(value)}
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, (str, bytes, bool, int, float, Tensor, np.ndarray, np.generic))
-
-
-def _differ(a: object, b: object) -> bool:
-    try:
-        return bool(a != b)
-    except (ValueError, RuntimeError):  # arrays and tensors
-        return True
-
-
-def _like(schedulers: dict | list, states: list[dict]) -> dict | list:
-    """States in the form of the schedulers: one list, or one of each optimizer."""
-    if not isinstance(schedulers, dict):
-        return states
-    left = iter(states)
-    return {name: [next(left) for _ in group] for name, group in schedulers.items()}
-
-
-def _gather(state: dict) -> list[dict]:
-    if get_world_size() == 1:
-        return [state]
-    states: list[dict | None] = [None] * get_world_size()
-    dist.all_gather_object(states, state)
-    return states

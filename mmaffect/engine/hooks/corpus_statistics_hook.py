@@ -1,10 +1,10 @@
 """Normalisation of log-mel values by the training corpus."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ...registry import HOOKS
+from ..release import unwrapped
 
 
 @HOOKS.register_module()
@@ -17,5 +17,5 @@ class CorpusStatisticsHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Copy the figures from the index of the corpus."""
         metainfo = runner.train_dataloader.dataset.metainfo
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         model.data_preprocessor.set_audio_statistics(metainfo['audio_mean'], metainfo['audio_std'])

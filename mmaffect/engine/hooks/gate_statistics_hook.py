@@ -6,12 +6,12 @@ from contextlib import ExitStack
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ...models.necks.grjca import Gates
 from ...registry import HOOKS
+from ..release import unwrapped
 
 
 def gate_shares(gates: Gates) -> dict[str, Tensor]:
@@ -60,7 +60,7 @@ class GateStatisticsHook(Hook):
         """Ask the neck for its gates."""
         self._undo.close()
         self._sums = {}
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         neck = getattr(model, 'neck', None)
         if neck is None or 'return_gates' not in inspect.signature(neck.forward).parameters:
             return

@@ -15,9 +15,9 @@ from torch.nn.parallel import DistributedDataParallel
 from ...errors import ConfigError
 from ...registry import HOOKS
 from ..loops import check_loop
-from ..release import find_part, freeze, is_pretrained, is_within, set_mode
+from ..release import find_part, freeze, is_pretrained, is_within, set_mode, unwrapped
 from .early_stopping_hook import EarlyStoppingHook
-from .revert_to_best_hook import best_keeper, load_best, unwrapped
+from .revert_to_best_hook import best_keeper, load_best
 
 # So that a rate of about 1e-8 is not below 1e-8 for one warm-up and below for another.
 ROUNDING = 1e-6

@@ -4,14 +4,13 @@ from pathlib import Path
 
 from mmengine.dist import barrier
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
 from ...errors import ConfigError
 from ...registry import HOOKS
 from ..checkpoint import load_weights
 from ..loops import check_loop
+from ..release import unwrapped
 from .checkpoint_hook import CheckpointHook
 
 
@@ -85,8 +84,3 @@ def load_best(runner: Runner) -> str | None:
         load_weights(unwrapped(runner.model), Path(runner.work_dir, name), log=False)
         runner.logger.info(f'back to the best weights so far, {name}')
     return name
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside of DDP's wrapper."""
-    return model.module if is_model_wrapper(model) else model

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from mmengine.dist import get_rank
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop as _EpochBasedTrainLoop
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from ...datasets.sampler import WindowSampler
 from ...errors import ConfigError
 from ...registry import LOOPS
 from ...utils.random_state import random_state, set_random_state
+from ..release import unwrapped
 
 
 @LOOPS.register_module()
@@ -97,7 +97,7 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
         self._epoch += 1
 
     def _continue(self) -> None:
-        model = self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
+        model = unwrapped(self.runner.model)
         for name, gradient in (self.gradients or {}).items():
             parameter = model.get_parameter(name)
             parameter.grad = gradient.to(parameter.device)
