@@ -1,6 +1,7 @@
 """A small corpus in the raw layout of Aff-Wild2, whose faces and labels both encode their frame number."""
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,6 +73,14 @@ def memory_of_the_system() -> Iterator[None]:
         for place in ('mmaffect.compat', 'mmaffect.engine.running'):
             patch.setattr(f'{place}.keep_freed_memory', lambda: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def loggers_of_this_test() -> Iterator[None]:
+    """Forget MMEngine's loggers after a test: they write to what was its standard output, which may be closed then."""
+    yield
+    if 'mmengine.logging' in sys.modules:
+        sys.modules['mmengine.logging'].MMLogger._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')

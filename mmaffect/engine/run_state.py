@@ -83,8 +83,18 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, (str, bytes, bool, int, float, Tensor, np.ndarray, np.generic))
 
 
-def differ(a: object, b: object) -> bool:
-    """Whether two values are not the same; arrays and tensors are taken to be others."""
+def progress(scheduler: _ParamScheduler, fresh: dict) -> dict:
+    """What a scheduler has gone through: the rest is its config, which may be another one when a run is continued.
+
+    Args:
+        scheduler: the scheduler.
+        fresh: :func:`plain_values` of its state before the first step.
+    """
+    state = plain_values(scheduler.state_dict())
+    return {key: value for key, value in state.items() if _differ(value, fresh.get(key))}
+
+
+def _differ(a: object, b: object) -> bool:
     try:
         return bool(a != b)
     except (ValueError, RuntimeError):  # arrays and tensors

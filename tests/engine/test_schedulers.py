@@ -7,7 +7,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import build_scheduler_from_cfg
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from mmaffect.engine.hooks.checkpoint_hook import SCHEDULER_PROGRESS
+from mmaffect.engine.run_state import plain_values, progress
 from mmaffect.engine.schedulers import PlateauLR, SawToothWarmupLR
 from mmaffect.errors import ConfigError
 from mmaffect.registry import PARAM_SCHEDULERS
@@ -141,8 +141,10 @@ def test_both_continue_from_their_progress_alone(cut):
     whole = go(*start(100), 0, 70)
     # Its end has been raised since.
     optimizer, schedulers = start(9)
+    fresh = [plain_values(one.state_dict()) for one in schedulers]
     rates = go(optimizer, schedulers, 0, cut)
-    states = [{key: one.state_dict()[key] for key in SCHEDULER_PROGRESS & set(one.state_dict())} for one in schedulers]
+    states = list(map(progress, schedulers, fresh))
+    assert not any({'end', 'by_epoch', 'begin'} & state.keys() for state in states)
     other, others = start(100)
     other.load_state_dict(optimizer.state_dict())
     for one, state in zip(others, states, strict=True):

@@ -145,8 +145,8 @@ def test_get_complexity_of_what_does_not_fit(tmp_path, error_of):
     for arguments, message in (
         ([tmp_path / 'empty.py'], f'{tmp_path}/empty.py: has no model'),
         ([tmp_path / 'alone.py'], f'{tmp_path}/alone.py: has no data loader'),
-        (['grjca_demo', '--cfg-options', 'model.neck.seq_len=abc'], 'model.neck.seq_len = abc'),
-        ([tmp_path / 'alone.py', '--cfg-options', 'model.head.in_channels=abc'], f'{tmp_path}/alone.py: empty'),
+        (['grjca_demo', '--cfg-options', 'model.neck.seq_len=abc'], "model.neck.seq_len = 'abc': expected an integer"),
+        ([tmp_path / 'alone.py', '--cfg-options', 'model.head.in_channels=0'], 'in_channels=0; expected an integer'),
     ):
         error = error_of('tools/analysis/get_complexity.py', *arguments)
         assert error.startswith('error: ')

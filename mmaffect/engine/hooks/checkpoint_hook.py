@@ -19,10 +19,10 @@ from ..resume import RUN
 from ..run_state import (
     buffers,
     catch_up,
-    differ,
     gather,
     like,
     plain_values,
+    progress,
     schedulers_of,
     stateful,
     waiting_gradients,
@@ -207,12 +207,9 @@ class CheckpointHook(Hook):
                 )
             checkpoint['hooks'][key] = kept
         if 'param_schedulers' in checkpoint:
-            # The rest of a scheduler is its config, which may be another one when the run is continued.
-            progress = [
-                {key: value for key, value in plain_values(one.state_dict()).items() if differ(value, fresh.get(key))}
-                for one, fresh in zip(schedulers_of(runner), self._fresh_schedulers, strict=True)
-            ]
-            checkpoint['param_schedulers'] = like(runner.param_schedulers, progress)
+            pairs = zip(schedulers_of(runner), self._fresh_schedulers, strict=True)
+            states = [progress(scheduler, fresh) for scheduler, fresh in pairs]
+            checkpoint['param_schedulers'] = like(runner.param_schedulers, states)
         hub = checkpoint['message_hub']
         hub['runtime_info'] = plain_values(hub['runtime_info'])
 
