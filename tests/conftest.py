@@ -1,5 +1,6 @@
 """A small corpus in the raw layout of Aff-Wild2, whose faces and labels both encode their frame number."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from mmaffect.media import write_video
+from tests.browser import browser, open_page  # noqa: F401, fixtures
 
+CLIPS = Path(os.environ.get('MMAFFECT_CLIPS') or Path(__file__).resolve().parents[2] / 'shared' / 'clips')
 FPS = 25.0
 SOUND_RATE = 16000
 
@@ -81,6 +84,14 @@ def loggers_of_this_test() -> Iterator[None]:
     yield
     if 'mmengine.logging' in sys.modules:
         sys.modules['mmengine.logging'].MMLogger._instance_dict.clear()
+
+
+@pytest.fixture(scope='session')
+def clips() -> Path:
+    """Folder of real clips, which are not in the repository."""
+    if not CLIPS.is_dir():
+        pytest.skip(f'no clips in {CLIPS}; set MMAFFECT_CLIPS to their folder')
+    return CLIPS
 
 
 @pytest.fixture(scope='session')

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/_venv.sh
-ensure_venv demo
+ensure_venv demo,video
 
 step() { printf '\n== %s\n' "$*"; }
 

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/_venv.sh
-ensure_venv demo,video,backbones,dev
+ensure_venv demo,video,export,backbones,dev
 
 if [ $# -gt 0 ]; then
     exec python -m pytest "$@"
