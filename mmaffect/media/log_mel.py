@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..errors import ConfigError
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     import torch
 
 Align = Literal['centre', 'ahead', 'causal']
+
+# Rows that are computed at once.
+ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -86,35 +90,88 @@ def log_mel(samples: np.ndarray, front_end: FrontEnd, *, chunk: float = 60.0) ->
     Args:
         samples: ``(N,)`` float32 in [-1, 1] at ``front_end.sample_rate``; sample 0 is at 0 s.
         front_end: the settings.
-        chunk: seconds that are transformed at once.
+        chunk: seconds that are taken at once; the result does not depend on it.
 
     Returns:
         ``(T_mel, n_mels)`` float16, ``T_mel = ceil(N / hop)`` rows (at least 1); beyond the recording is silence.
     """
-    import torch
+    stream = LogMelStream(front_end)
+    step = max(1, round(chunk * front_end.sample_rate))
+    parts = [stream.push(samples[start : start + step]) for start in range(0, len(samples), step)]
+    return np.concatenate([*parts, stream.flush()])
 
-    hop = round(front_end.hop * front_end.sample_rate)
-    window = round(front_end.window * front_end.sample_rate)
-    rows = max(1, -(-len(samples) // hop))
-    # torch.stft centres the window in n_fft samples; the lead puts that centre on the row's own time.
-    lead = front_end.n_fft // 2 - (0 if front_end.centred else window // 2)
-    span = (rows - 1) * hop + front_end.n_fft
-    padded = torch.zeros(span)
-    part = torch.from_numpy(np.ascontiguousarray(samples[: span - lead], dtype=np.float32))
-    padded[lead : lead + len(part)] = part
 
-    hann = torch.hann_window(window)
-    bank = mel_bank(front_end)
-    out = np.empty((rows, front_end.n_mels), np.float16)
-    step = max(1, round(chunk / front_end.hop))
-    for start in range(0, rows, step):
-        stop = min(rows, start + step)
-        piece = padded[start * hop : (stop - 1) * hop + front_end.n_fft]
-        spectrum = torch.stft(piece, front_end.n_fft, hop, window, hann, center=False, return_complex=True).abs()
-        mel = spectrum.pow(front_end.power).T @ bank
-        level = 10 * mel.clamp(min=1e-10).log10() if front_end.decibel else (mel + 0.01).log()
-        out[start:stop] = level.numpy()
-    return out
+class LogMelStream:
+    """``log_mel`` of a sound that comes piece by piece, bit for bit the same whatever the pieces.
+
+    Args:
+        front_end: the settings.
+
+    Attributes:
+        rows: number of rows given so far.
+    """
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        self.front_end = front_end
+        self._hop = round(front_end.hop * front_end.sample_rate)
+        self._window = round(front_end.window * front_end.sample_rate)
+        phase = 2 * np.pi * np.arange(self._window) / self._window
+        self._hann = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+        # Each band weighs a few neighbouring bins of the spectrum: these, band by band.
+        bank = mel_bank(front_end).numpy()
+        bins = [np.flatnonzero(band) if band.any() else np.zeros(1, np.int64) for band in bank.T]
+        self._bins = np.concatenate(bins)
+        self._weights = np.concatenate([band[places] for band, places in zip(bank.T, bins, strict=True)])
+        self._bands = np.cumsum([0, *map(len, bins[:-1])])
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.rows = 0
+        self._received = 0
+        # The sound from the beginning of the window of the next row on.
+        self._buffer = np.zeros(self._window // 2 if self.front_end.centred else 0, np.float32)
+
+    def samples_needed(self, row: int) -> int:
+        """Number of samples, from 0 s on, that settle a row and all before it.
+
+        Examples:
+            >>> LogMelStream(get_front_end('vggish')).samples_needed(0)
+            400
+        """
+        return row * self._hop + self._window - (self._window // 2 if self.front_end.centred else 0)
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Take the next samples ``(n,)``, float32; return ``(r, n_mels)``, float16: the rows that they complete."""
+        samples = np.asarray(samples, dtype=np.float32)
+        self._buffer = np.concatenate((self._buffer, samples))
+        self._received += len(samples)
+        return self._next_rows(max((len(self._buffer) - self._window) // self._hop + 1, 0))
+
+    def flush(self) -> np.ndarray:
+        """End the sound: return ``(r, n_mels)``, float16: the rows that reach beyond it; and begin anew."""
+        count = max(1, -(-self._received // self._hop)) - self.rows
+        self._buffer = np.concatenate((self._buffer, np.zeros(self._window + count * self._hop, np.float32)))
+        rest = self._next_rows(count)
+        self._begin_anew()
+        return rest
+
+    def _next_rows(self, count: int) -> np.ndarray:
+        rows = np.empty((count, self.front_end.n_mels), np.float16)
+        for start in range(0, count, ROWS):
+            stop = min(start + ROWS, count)
+            sound = self._buffer[start * self._hop : (stop - 1) * self._hop + self._window]
+            rows[start:stop] = self._levels(sliding_window_view(sound, self._window)[:: self._hop])
+        self._buffer = self._buffer[count * self._hop :].copy()
+        self.rows += count
+        return rows
+
+    def _levels(self, windows: np.ndarray) -> np.ndarray:
+        """Every row by itself, in one thread: the same bits in any company, and no waiting for busy cores."""
+        spectrum = np.fft.rfft(windows * self._hann, self.front_end.n_fft)
+        power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
+        strength = power if self.front_end.power == 2 else power ** (self.front_end.power / 2)
+        mel = np.add.reduceat(strength[:, self._bins] * self._weights, self._bands, axis=1).astype(np.float64)
+        return 10 * np.log10(np.maximum(mel, 1e-10)) if self.front_end.decibel else np.log(mel + 0.01)
 
 
 def mel_bank(front_end: FrontEnd) -> torch.Tensor:

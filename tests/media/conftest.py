@@ -1,19 +1,9 @@
-import os
 from pathlib import Path
 
 import pytest
 from media_files import clicks, pattern
 
 from mmaffect.media import write_video
-
-CLIPS = Path(os.environ.get('MMAFFECT_CLIPS') or Path(__file__).resolve().parents[3] / 'shared' / 'clips')
-
-
-@pytest.fixture(scope='session')
-def clips() -> Path:
-    if not CLIPS.is_dir():
-        pytest.skip(f'no clips in {CLIPS}; set MMAFFECT_CLIPS to their folder')
-    return CLIPS
 
 
 @pytest.fixture(scope='session')

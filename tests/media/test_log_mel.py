@@ -3,7 +3,7 @@ import pytest
 from log_mel_reference import reference_paper, reference_vggish
 
 from mmaffect.errors import ConfigError
-from mmaffect.media.log_mel import FRONT_ENDS, get_front_end, log_mel, mel_bank, patch_starts
+from mmaffect.media.log_mel import FRONT_ENDS, LogMelStream, get_front_end, log_mel, mel_bank, patch_starts
 
 
 def sound(rate, seconds=1.237):
@@ -48,6 +48,42 @@ def test_lengths_and_silence(name, length):
     result = log_mel(np.zeros(length, np.float32), front_end)
     assert result.shape == (max(1, -(-length // hop)), 64)
     np.testing.assert_allclose(result, -100 if front_end.decibel else np.log(0.01), rtol=1e-3)
+
+
+@pytest.mark.parametrize('name', FRONT_ENDS)
+@pytest.mark.parametrize('largest', [200, 3000, 30000])
+def test_stream_gives_the_same_bits_whatever_the_pieces(name, largest):
+    front_end = get_front_end(name)
+    samples = sound(front_end.sample_rate, 1.777)
+    whole = log_mel(samples, front_end)
+    stream = LogMelStream(front_end)
+    rng = np.random.default_rng(largest)
+    for _ in range(2):
+        parts, at = [], 0
+        while at < len(samples):
+            at += (size := int(rng.integers(0, largest)))
+            parts.append(stream.push(samples[at - size : at]))
+            # Each row comes as soon as its samples have come.
+            assert stream.rows == sum(map(len, parts))
+            assert stream.rows == 0 or stream.samples_needed(stream.rows - 1) <= at
+            assert stream.samples_needed(stream.rows) > min(at, len(samples))
+        np.testing.assert_array_equal(np.concatenate([*parts, stream.flush()]), whole)
+        assert stream.rows == 0
+
+
+@pytest.mark.parametrize(('name', 'reference'), [('paper', reference_paper), ('vggish', reference_vggish)])
+def test_rows_need_no_later_samples(name, reference):
+    front_end = get_front_end(name)
+    samples = sound(front_end.sample_rate)
+    stream = LogMelStream(front_end)
+    needed = stream.samples_needed(40)
+    assert len(stream.push(samples[: needed - 1])) == 40
+    last = stream.push(samples[needed - 1 : needed])
+    assert last.shape == (1, 64)
+    other = samples.copy()
+    other[needed:] = 0.7
+    np.testing.assert_array_equal(reference(other)[40], reference(samples)[40])
+    np.testing.assert_allclose(last[0], reference(samples)[40], rtol=2e-3, atol=2e-3)
 
 
 @pytest.mark.parametrize('name', FRONT_ENDS)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from media_files import clicks, mux
 
-from mmaffect.media import read_sound, write_video
+from mmaffect.errors import MediaError
+from mmaffect.media import SoundReader, open_sound, read_sound, write_video
 
 UNIFORM = np.arange(30) / 25
 
@@ -57,7 +58,7 @@ def test_resampling_in_blocks_is_that_of_the_whole(tmp_path, rate, monkeypatch):
     import torch
     from torchaudio.functional import resample
 
-    monkeypatch.setattr('mmaffect.media.sound.BLOCK_SECONDS', 0.3)
+    monkeypatch.setattr('mmaffect.media.sound.BLOCK_SAMPLES', 3000)
     tone = (sine(440, 1.37, rate) * 20000).astype(np.int16)
     sound = read_sound(pcm(tmp_path / 'a.wav', tone[:, None], rate), 16000)
     whole = resample(torch.from_numpy((tone / 32768).astype(np.float32)), rate, 16000).numpy()
@@ -131,3 +132,81 @@ def test_sound_may_be_longer_than_the_picture(tmp_path):
 def test_rate_out_of_range(small):
     with pytest.raises(ValueError, match='sample_rate is 0'):
         read_sound(small, 0)
+
+
+def gapped(tmp_path):
+    """PCM whose packets from 0.3 to 0.6 s are missing, and which begins after the picture."""
+    tone = (0.5 * sine(300, 1, 16000)).astype(np.float32)
+    source = mux(tmp_path / 'a.mkv', UNIFORM, sound=tone, audio_codec='pcm_f32le', sound_at=0.2)
+    path = tmp_path / 'b.mkv'
+    with av.open(str(source)) as read, av.open(str(path), 'w') as out:
+        targets = {stream.index: out.add_stream_from_template(stream) for stream in read.streams}
+        for packet in read.demux():
+            time = packet.pts and packet.pts * packet.time_base
+            if packet.dts is not None and not (packet.stream.type == 'audio' and time and 0.3 < time < 0.6):
+                packet.stream = targets[packet.stream_index]
+                out.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize('block', [1, 1000, 1 << 16])
+@pytest.mark.parametrize('rate', [16000, 44100])
+def test_blocks_are_the_sound_whatever_their_size(tmp_path, rate, block, monkeypatch):
+    path = gapped(tmp_path)
+    whole = read_sound(path, rate)
+    monkeypatch.setattr('mmaffect.media.sound.BLOCK_SAMPLES', block)
+    reader = open_sound(path, rate)
+    assert (reader.native_rate, reader.start, reader.flags) == (None, None, ())
+    for _ in range(2):
+        blocks = list(reader.blocks())
+        assert all(block.ndim == 1 and len(block) and block.dtype == np.float32 for block in blocks)
+        np.testing.assert_allclose(np.concatenate(blocks), whole.samples, atol=1e-6)
+        assert len(np.concatenate(blocks)) == len(whole.samples)
+        assert (reader.native_rate, reader.start, reader.duration) == (16000, whole.start, whole.duration)
+        assert reader.flags == whole.flags == ('gaps',)
+    assert whole.start > 0.1
+    assert np.abs(whole.samples[: round(whole.start * rate) - 20]).max() < 1e-6
+
+
+def test_blocks_have_all_channels(tmp_path):
+    samples = np.random.default_rng(0).integers(-9000, 9000, (200_000, 2), dtype=np.int16)
+    blocks = list(SoundReader(pcm(tmp_path / 'a.wav', samples, 16000), 16000, mono=False).blocks())
+    assert len(blocks) > 1
+    np.testing.assert_allclose(np.concatenate(blocks, axis=1), samples.T / 32768, atol=1e-6)
+
+
+def test_padding_is_cut_from_blocks_too(small, monkeypatch):
+    monkeypatch.setattr('mmaffect.media.sound.BLOCK_SAMPLES', 1)
+    blocks = list(open_sound(small, 16000).blocks())
+    assert len(blocks) > 20
+    assert sum(map(len, blocks)) == 32000
+
+
+def test_more_than_padding_is_kept(tmp_path, monkeypatch):
+    path = mux(tmp_path / 'a.mp4', None, clicks(1, 16000, 0.5))
+    monkeypatch.setattr('mmaffect.media.sound.declared_end', lambda container, stream: 0.5)
+    reader = open_sound(path, 16000)
+    with av.open(str(path)) as container:
+        expected = sum(frame.samples for frame in container.decode(audio=0))
+    assert sum(map(len, reader.blocks())) == expected
+    assert reader.flags == ('longer_than_declared',)
+    # Up to 4096 samples may be the padding of a codec.
+    monkeypatch.setattr('mmaffect.media.sound.declared_end', lambda container, stream: (expected - 4000) / 16000)
+    reader = open_sound(path, 16000)
+    assert sum(map(len, reader.blocks())) == expected - 4000
+    assert reader.flags == ()
+
+
+def test_reading_may_be_left_and_begun_anew(small):
+    reader = open_sound(small, 8000)
+    blocks = reader.blocks()
+    first = next(blocks)
+    blocks.close()
+    np.testing.assert_array_equal(next(reader.blocks()), first)
+
+
+def test_without_sound_there_is_no_reader(tmp_path):
+    silent = mux(tmp_path / 'a.mp4', UNIFORM)
+    assert open_sound(silent, 16000) is None
+    with pytest.raises(MediaError, match='has no sound stream'):
+        SoundReader(silent, 16000)
