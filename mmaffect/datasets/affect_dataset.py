@@ -9,7 +9,7 @@ from mmengine.dataset import BaseDataset
 from torch.utils.data import get_worker_info
 
 from ..errors import ConfigError, CorpusError
-from ..media.log_mel import Align
+from ..media.log_mel import Align, FrontEnd
 from ..registry import DATASETS, TRANSFORMS
 from ..structures import AFFECT
 from ..utils.checks import check_size
@@ -162,6 +162,9 @@ class AffectDataset(BaseDataset):
         self._metainfo.update(
             corpus=corpus.name,
             synthetic=corpus.synthetic,
+            # What a checkpoint has to tell of the faces and sound that its model takes.
+            face_size=corpus.face_size,
+            front_end=corpus.front_end.name,
             split=which if self.split == 'test' else f'{which}, {fold_name(self.fold)}',
             audio_mean=corpus.audio_mean,
             audio_std=corpus.audio_std,
@@ -222,13 +225,29 @@ class AffectDataset(BaseDataset):
               :func:`cut_waveform` returns;
             - of every further stream ``<name>_mask (L,)`` bool and ``<name>_features (L, d)``.
         """
-        source = self.corpus[trial]
         frames = range(start, start + self.window * self.stride, self.stride)
-        real = slice(start, frames.stop, self.stride)
+        return self.cut_frames(self.corpus[trial], frames, self.corpus.front_end, self.corpus.waveform_rate)
+
+    def cut_frames(
+        self, source: Trial, frames: range, front_end: FrontEnd, waveform_rate: int | None = None, first_row: int = 0
+    ) -> dict:
+        """Cut frames out of a trial, which need not be of a corpus.
+
+        Args:
+            source: the trial.
+            frames: numbers of the L frames; at least the first is in the trial.
+            front_end: of its log-mel.
+            waveform_rate: of its waveform, Hz.
+            first_row: number of the first row of its log-mel, where earlier ones are gone (a stream).
+
+        Returns:
+            What :meth:`cut` returns.
+        """
+        real = slice(frames.start, frames.stop, frames.step)
         window = {
-            'trial': trial,
-            'start': start,
-            'stride': self.stride,
+            'trial': source.info.name,
+            'start': frames.start,
+            'stride': frames.step,
             # Copies, since torch takes no views into records.
             'timestamps': source.timestamps[real].copy(),
             'affect': source.targets[real].copy(),
@@ -237,15 +256,15 @@ class AffectDataset(BaseDataset):
         if 'visual' in self.modalities:
             window |= self._cut_visual(source, frames, len(window['valid']))
         if 'audio' in self.modalities:
-            window |= self._cut_audio(source, frames, window['timestamps'])
+            window |= self._cut_audio(source, frames, window['timestamps'], front_end, waveform_rate, first_row)
         for name in self.features:
             if name not in MODALITIES:
                 window[f'{name}_features'] = self._cut_features(name, source, frames)
-                window[f'{name}_mask'] = np.arange(self.window) < len(window['valid'])
+                window[f'{name}_mask'] = np.arange(len(frames)) < len(window['valid'])
         return window
 
     def _cut_visual(self, source: Trial, frames: range, real: int) -> dict:
-        mask = np.zeros(self.window, bool)
+        mask = np.zeros(len(frames), bool)
         mask[:real] = source.info.faces_present > 0
         if 'visual' in self.features:
             return {'visual_features': self._cut_features('visual', source, frames), 'visual_mask': mask}
@@ -263,15 +282,22 @@ class AffectDataset(BaseDataset):
             faces = np.concatenate((faces, cut_rows(drawn, rows)[..., None]), axis=-1)
         return {'faces': faces, 'visual_mask': mask, **clips}
 
-    def _cut_audio(self, source: Trial, frames: range, times: np.ndarray) -> dict:
-        mask = np.zeros(self.window, bool)
+    def _cut_audio(
+        self,
+        source: Trial,
+        frames: range,
+        times: np.ndarray,
+        front_end: FrontEnd,
+        waveform_rate: int | None,
+        first_row: int,
+    ) -> dict:
+        length = len(frames)
+        mask = np.zeros(length, bool)
         if self.waveform and 'audio' not in self.features:
-            rate = self.corpus.waveform_rate
-            piece, inside = cut_waveform(source.waveform, times, self.window, rate, self.waveform_margin)
+            piece, inside = cut_waveform(source.waveform, times, length, waveform_rate, self.waveform_margin)
         else:
-            front_end = self.corpus.front_end
             rows = self.patch_rows or front_end.patch_rows
-            piece, inside = cut_patches(source.logmel, times, self.window, front_end, self.align, rows)
+            piece, inside = cut_patches(source.logmel, times, length, front_end, self.align, rows, first_row)
         if 'audio' in self.features:
             # The mask is that of the patches from which such features come.
             piece = {'audio_features': self._cut_features('audio', source, frames)}

@@ -29,7 +29,13 @@ def cut_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def cut_patches(
-    logmel: np.ndarray, times: np.ndarray, length: int, front_end: FrontEnd, align: Align, patch_rows: int
+    logmel: np.ndarray,
+    times: np.ndarray,
+    length: int,
+    front_end: FrontEnd,
+    align: Align,
+    patch_rows: int,
+    first_row: int = 0,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Rows of a spectrogram that the patches of a window touch.
 
@@ -40,12 +46,13 @@ def cut_patches(
         front_end: settings of the spectrogram.
         align: where the patch of a frame lies.
         patch_rows: rows of a patch, P.
+        first_row: number of the first row in ``logmel``.
 
     Returns:
         ``logmel (R, n_mels)`` and ``patch_start (L,)`` int64, first row of each patch counted from row 0 of it (may be
         negative or lead beyond); and ``(n,)`` bool, patches that touch the recording.
     """
-    rows = patch_starts(times, front_end, align, patch_rows)
+    rows = patch_starts(times, front_end, align, patch_rows) - first_row
     total = len(logmel)
     first = int(np.clip(rows.min(), 0, max(total - 1, 0)))
     last = int(np.clip(rows.max() + patch_rows, first + 1, max(total, 1)))

@@ -1,5 +1,6 @@
 """Streams, fusion and head in one model."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Literal
@@ -12,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import AffectDataSample
+from ..necks.grjca import Gates
 
 
 @MODELS.register_module()
@@ -98,22 +100,56 @@ class AffectEstimator(BaseModel):
             if getattr(part, name, width) != width:
                 raise ConfigError(f'model.{path} = {getattr(part, name)}: what comes there has {width} channels')
 
+    @property
+    def streams(self) -> dict[str, nn.Module]:
+        """Every stream of the model by name, in the order in which they run."""
+        own = {'visual': self.visual, 'audio': self.audio}
+        return {name: stream for name, stream in own.items() if stream is not None} | dict(self.further.items())
+
     def extract_feat(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Fused features ``(B, L, d)`` of a preprocessed batch."""
-        visual = self.visual(inputs['visual']) if self.visual is not None else None
-        audio = self.audio(inputs['audio']) if self.audio is not None else None
+        """Fused features ``(B, L, d)`` of a preprocessed batch: ``fuse(embed(inputs), masks)``."""
+        # A stream is called as a whole here, so that one that is compiled or hooked runs as such.
+        sequences = {name: stream(inputs[name]) for name, stream in self.streams.items()}
+        return self._combine(sequences, {name: inputs.get(f'{name}_mask') for name in sequences}, False)[0]
+
+    def embed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Features of every frame on its own, ``(B, L, in_channels)`` by stream.
+
+        Args:
+            inputs: as :class:`AffectDataPreprocessor` returns them; streams without input are left out.
+        """
+        return {name: stream.embed(inputs[name]) for name, stream in self.streams.items() if name in inputs}
+
+    def fuse(
+        self, features: dict[str, Tensor], masks: dict[str, Tensor], return_gates: bool = False
+    ) -> Tensor | tuple[Tensor, Gates | None]:
+        """Fused features of windows, from what :meth:`embed` says of their frames.
+
+        Args:
+            features: by stream, ``(B, L, in_channels)``.
+            masks: by stream, ``(B, L)`` bool, frames that it has.
+            return_gates: also return the gates of the neck; ``None`` where it has none.
+
+        Returns:
+            ``(B, L, d)``, what the head takes.
+        """
+        sequences = {name: stream.integrate(features[name]) for name, stream in self.streams.items()}
+        fused, gates = self._combine(sequences, masks, return_gates)
+        return (fused, gates) if return_gates else fused
+
+    def _combine(
+        self, sequences: dict[str, Tensor], masks: dict[str, Tensor], return_gates: bool
+    ) -> tuple[Tensor, Gates | None]:
         if self.neck is None:
-            return visual if audio is None else audio
-        if not self.further:
-            return self.neck(audio, visual, inputs['audio_mask'], inputs['visual_mask'])
-        return self.neck(
-            audio,
-            visual,
-            inputs['audio_mask'],
-            inputs['visual_mask'],
-            further={name: stream(inputs[name]) for name, stream in self.further.items()},
-            further_masks={name: inputs[f'{name}_mask'] for name in self.further},
-        )
+            return next(iter(sequences.values())), None
+        further = {}
+        if self.further:
+            further['further'] = {name: sequences[name] for name in self.further}
+            further['further_masks'] = {name: masks[name] for name in self.further}
+        if return_gates and 'return_gates' in inspect.signature(self.neck.forward).parameters:
+            further['return_gates'] = True
+        fused = self.neck(sequences['audio'], sequences['visual'], masks['audio'], masks['visual'], **further)
+        return fused if 'return_gates' in further else (fused, None)
 
     def forward(
         self,

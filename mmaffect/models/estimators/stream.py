@@ -56,9 +56,13 @@ class Stream(BaseModule):
             raise ConfigError(f'features {tuple(x.shape)}; this stream expects (B, L, {self.in_channels})')
         return x
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.temporal(self.embed(x))
+    def integrate(self, x: Tensor) -> Tensor:
+        """Features of frames that know their neighbours: ``(B, L, in_channels)`` to ``(B, L, out_channels)``."""
+        x = self.temporal(x)
         return self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.integrate(self.embed(x))
 
 
 def _channels_last(backbone: nn.Module) -> nn.Module:
