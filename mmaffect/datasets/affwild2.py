@@ -17,9 +17,11 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 from ..errors import CorpusError
 from .corpus import SPLITS, Split, check_trial_name
+from .raw import RawCorpus, RawTrial
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv')
 ANNOTATION_FOLDERS = ('va_estimation_challenge', 'valence_arousal_estimation_challenge', 'va_set')
@@ -28,46 +30,6 @@ FACE_FOLDER = 'cropped_aligned'
 MAX_DEPTH = 4
 # The archives hold lists of the other tracks beside that of valence and arousal.
 OTHER_TRACKS = re.compile(r'expr|action|(^|_)au(_|$)|mtl|multi', re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class RawTrial:
-    """A trial as it is distributed.
-
-    Attributes:
-        name: the trial, as its annotation file is named.
-        split: ``'train'``, ``'val'`` or ``'test'``.
-        video: its video, which two trials may share; ``None`` if there is none.
-        annotation: its annotation file; ``None`` for a test trial.
-        faces: the folder of its face images; ``None`` if there is none.
-        subject: the person, where it is known.
-    """
-
-    name: str
-    split: Split
-    video: Path | None
-    annotation: Path | None
-    faces: Path | None
-    subject: str | None = None
-
-
-@dataclass(frozen=True)
-class RawCorpus:
-    """What a raw corpus holds.
-
-    Attributes:
-        root: its folder.
-        trials: training, validation, test, each in lexicographic order.
-        unused_videos: videos of no trial; Aff-Wild2 holds videos of other tracks.
-        face_folders: the folders that hold a folder of face images for each trial.
-        synthetic: whether its people are made up (the demo corpus).
-    """
-
-    root: Path
-    trials: list[RawTrial]
-    unused_videos: list[Path]
-    face_folders: list[Path]
-    synthetic: bool
 
 
 @dataclass
@@ -121,7 +83,7 @@ def read_layout(raw: str | Path) -> RawCorpus:
 
 
 def check_files(trial: RawTrial) -> None:
-    """Make sure that a trial has its video and its face folder.
+    """Make sure that a trial has its video and its face folder, unless its faces are found in the video.
 
     Raises:
         CorpusError: if one is missing; the text says where it is expected.
@@ -130,8 +92,21 @@ def check_files(trial: RawTrial) -> None:
     if trial.video is None:
         names = ' or '.join(f'{stem}.mp4' for stem in _stems(trial.name))
         raise CorpusError(f'{source}: has no video; expected {names} (or .avi, .mkv) in one of the video folders')
-    if trial.faces is None:
+    if trial.faces is None and trial.found is None:
         raise CorpusError(f'{source}: has no face images; expected {FACE_FOLDER}/{trial.name}/00001.jpg ...')
+
+
+def person_of(trial: RawTrial) -> Literal['left', 'right'] | None:
+    """Which of two people in a video a trial is of: its name is that of the video with ``_left`` or ``_right``.
+
+    Examples:
+        >>> person_of(RawTrial('a_left', 'train', Path('a.mp4'), None, None))
+        'left'
+        >>> person_of(RawTrial('a_left', 'train', Path('a_left.mp4'), None, None))
+    """
+    if trial.video is None or trial.name == trial.video.stem:
+        return None
+    return 'left' if trial.name.endswith('_left') else 'right'
 
 
 def _survey(folder: Path, inventory: _Inventory, depth: int) -> None:

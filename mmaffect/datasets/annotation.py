@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AnnotationError
+from ..utils.text import read_lines
 
 INVALID = -5.0
 HEADER = ['valence', 'arousal']
@@ -30,7 +31,9 @@ def read_annotation(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         AnnotationError: if the file is anything else; names file, line, what was found and what is expected.
     """
-    lines = _lines(Path(path))
+    header = ','.join(HEADER)
+    what = 'the annotation of one trial'
+    lines = read_lines(path, AnnotationError, what=what, rows=EXPECTED, max_bytes=MAX_BYTES, header=header)
     values = _fast(lines)
     if values is None:
         values = _exact(Path(path), lines)
@@ -38,29 +41,6 @@ def read_annotation(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     targets = values.astype(np.float32)
     targets[~valid] = np.nan
     return targets, valid
-
-
-def _lines(path: Path) -> list[str]:
-    with open(path, 'rb') as file:
-        # A video that is named .txt is not read whole to find that out.
-        head = file.read(4096)
-        if b'\0' in head:
-            raise AnnotationError(f'{path}: a binary file; expected text with the header {",".join(HEADER)!r}')
-        data = head + file.read(MAX_BYTES)
-    if len(data) > MAX_BYTES:
-        raise AnnotationError(f'{path}: more than {MAX_BYTES >> 20} MiB; expected the annotation of one trial')
-    try:
-        text = data.decode('utf-8-sig')
-    except UnicodeDecodeError as error:
-        line = data.count(b'\n', 0, error.start) + 1
-        raise AnnotationError(f'{path}, line {line}: not UTF-8 text; expected {EXPECTED}') from None
-    lines = text.replace('\r\n', '\n').replace('\r', '\n').rstrip().split('\n')
-    if [cell.strip().casefold() for cell in lines[0].split(',')] != HEADER:
-        found = repr(lines[0][:60]) if text.strip() else 'an empty file'
-        raise AnnotationError(f'{path}, line 1: found {found}, expected the header {",".join(HEADER)!r}')
-    if len(lines) == 1:
-        raise AnnotationError(f'{path}, line 2: found the end of the file, expected a row of {EXPECTED}')
-    return lines
 
 
 def _fast(lines: list[str]) -> np.ndarray | None:

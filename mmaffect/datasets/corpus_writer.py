@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from ..errors import CorpusError
 from ..media.log_mel import FrontEnd
-from ..utils.files import write_array, write_text
+from ..utils.files import write_array, write_items, write_text
 from .corpus import FORMAT_VERSION, FRAME_RECORD, SPLITS, Split, TrialInfo, check_trial_name
 
-KINDS = ('faces', 'logmel', 'waveform', 'frames', 'index')
+KINDS = ('faces', 'logmel', 'waveform', 'frames', 'index', 'detections')
 # As utils.files.replacing names them.
 TEMPORARY = re.compile(r'\.(.+)\.\d+\.tmp\.\w+')
 
@@ -107,7 +107,7 @@ class CorpusWriter:
         *,
         video: str,
         split: Split,
-        faces: np.ndarray,
+        faces: np.ndarray | Iterable[np.ndarray],
         logmel: np.ndarray | None,
         timestamps: np.ndarray,
         targets: np.ndarray,
@@ -120,6 +120,7 @@ class CorpusWriter:
         """Write one trial; arguments as in :class:`Trial`, ``logmel=None`` without sound.
 
         Args:
+            faces: the array, or its images one at a time, so that those of an hour need not be in memory.
             waveform: ``(N,)`` int16 at ``waveform_rate``, or ``None``.
             subject: the person, where it is known.
             notes: facts for the summary of the preparation, kept with the trial's entry.
@@ -133,30 +134,36 @@ class CorpusWriter:
             OSError: if the files cannot be written; nothing half-written stays.
         """
         check_trial_name(trial)
-        frames = np.zeros(len(faces), FRAME_RECORD)
+        whole = isinstance(faces, np.ndarray)
+        count = len(faces) if whole else len(timestamps)
+        frames = np.zeros(count, FRAME_RECORD)
         for field, values in (
             ('timestamp', timestamps),
             ('target', targets),
             ('valid', valid),
             ('face_present', face_present),
         ):
-            if len(values) != len(faces):
-                raise ValueError(f'trial {trial}: {len(values)} values of {field} for {len(faces)} faces')
+            if len(values) != count:
+                raise ValueError(f'trial {trial}: {len(values)} values of {field} for {count} faces')
             frames[field] = values
         frames['target'][~frames['valid']] = np.nan
 
-        arrays = {'faces': faces, 'frames': frames}
+        arrays = {'faces': faces, 'frames': frames} if whole else {'frames': frames}
         if logmel is not None:
             arrays['logmel'] = logmel
         if waveform is not None:
             arrays['waveform'] = waveform
-        written = {kind: write_array(self.root / kind / f'{trial}.npy', array) for kind, array in arrays.items()}
+        written = {}
+        if not whole:
+            shape = (count, self.face_size, self.face_size, 3)
+            written['faces'] = write_items(self.root / 'faces' / f'{trial}.npy', faces, shape, np.dtype(np.uint8))
+        written |= {kind: write_array(self.root / kind / f'{trial}.npy', array) for kind, array in arrays.items()}
         length = float(timestamps[-1] - timestamps[0]) if len(timestamps) > 1 else 0.0
         info = TrialInfo(
             name=trial,
             video=video,
             split=split,
-            num_frames=len(faces),
+            num_frames=count,
             num_rows=0 if logmel is None else len(logmel),
             fps=(len(timestamps) - 1) / length if length > 0 else 0.0,
             has_audio=logmel is not None,
@@ -175,10 +182,14 @@ class CorpusWriter:
         write_text(self.root / 'index' / f'{trial}.json', json.dumps(entry))
         return entry
 
-    def finish(self, trials: list[str]) -> None:
+    def finish(self, trials: list[str], notes: Mapping[str, object] | None = None) -> None:
         """Write ``corpus.json`` for the given trials, all of them finished.
 
         Mean and standard deviation of the log-mel values are those of the training trials (of all, if there are none).
+
+        Args:
+            trials: their names.
+            notes: facts about how the corpus was made, kept in ``corpus.json``.
 
         Raises:
             CorpusError: if a trial is not finished.
@@ -200,6 +211,8 @@ class CorpusWriter:
             'audio': {'front_end': settings['front_end'], 'mean': mean, 'std': max(variance, 1e-12) ** 0.5},
             'trials': [infos[i] for i in order],
         }
+        if notes:
+            index['notes'] = dict(notes)
         write_text(self.root / 'corpus.json', json.dumps(index, indent=1))
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +24,14 @@ class FaceTrack:
     """Faces of a trial, in step with its annotation rows.
 
     Attributes:
-        faces: ``(T, S, S, 3)`` uint8, RGB; black where there is no image.
+        faces: ``(T, S, S, 3)`` uint8, RGB; black where there is no image. Faces that are cropped from a video come one
+            at a time.
         present: ``(T,)`` bool, whether there is an image.
         num_files: images in the folder.
         num_beyond: images whose number is beyond T; they are left out.
     """
 
-    faces: np.ndarray
+    faces: np.ndarray | Iterable[np.ndarray]
     present: np.ndarray
     num_files: int
     num_beyond: int

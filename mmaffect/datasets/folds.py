@@ -51,7 +51,7 @@ def split_folds(
     people = people or {}
     if fold == 0:
         return list(train), list(val)
-    parts = _cut(_groups(train, people), len(train) // NUM_PARTS)
+    parts = _cut(group_trials(train, people), len(train) // NUM_PARTS)
     number = NUM_PARTS - fold
     validated = {person for trial in parts[number] for person in people.get(trial, ())}
     parts.append([trial for trial in val if validated.isdisjoint(people.get(trial, ()))])
@@ -129,8 +129,13 @@ def fold_name(fold: int) -> str:
     return f'fold {fold} (official split)' if fold == 0 else f'fold {fold} (not comparable with the official split)'
 
 
-def _groups(trials: Sequence[str], people: Mapping[str, Collection[str]]) -> list[list[str]]:
-    """Trials that share somebody, directly or by others, in the order of the first of each group."""
+def group_trials(trials: Sequence[str], people: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """Trials that share somebody, directly or by others, in the order of the first of each group.
+
+    Args:
+        trials: in order.
+        people: by trial, who is in it; a trial that is not named or holds nobody shares nobody.
+    """
     groups: list[tuple[set[str], list[int]]] = []
     for number, trial in enumerate(trials):
         who, members = set(people.get(trial, ())), [number]

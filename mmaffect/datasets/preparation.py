@@ -1,35 +1,41 @@
-"""From the distributed Aff-Wild2 to the prepared corpus: trial by trial, each in a worker process."""
+"""From a raw corpus to the prepared one: trial by trial, each in a worker process."""
 
 import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from pebble import ProcessExpired
 
-from ..errors import AnnotationError, CorpusError, MediaError, MMAffectError
-from ..media.log_mel import FrontEnd, get_front_end, log_mel
-from ..media.types import Sound
+from ..errors import AnnotationError, ConfigError, CorpusError, MediaError, MMAffectError
+from ..media.log_mel import FrontEnd, get_front_end
 from ..utils.cli import one_line
-from ..utils.files import sha256, write_text
+from ..utils.files import write_text
 from ..utils.processes import run_in_processes
 from ..utils.progress import Progress
-from .affwild2 import RawCorpus, RawTrial, check_files, read_layout
+from .affwild2 import check_files, person_of, read_layout
 from .annotation import read_annotation
+from .annotation_table import read_annotation_table
 from .corpus import FRAME_RECORD
 from .corpus_writer import CorpusWriter
-from .faces import read_faces
+from .face_detection import detect_video, detection_file, is_detected, read_detections
+from .face_source import FaceSettings, FoundFaces, trials_of_faces
 from .preparation_summary import summarise
+from .raw import RawCorpus, RawTrial
+from .trial_preparation import fit_timestamps, prepare_trial, trial_source
+
+__all__ = ['Preparation', 'fit_timestamps', 'frame_bytes', 'prepare', 'prepare_corpus', 'prepare_trial']
 
 # The longest trial takes minutes; a decoder that runs in circles must not hold up the rest for ever.
 TRIAL_SECONDS = 3600.0
+# Finding faces takes up to a few times as long as the video.
+DETECTION_SECONDS = 24 * 3600.0
 # Of wav2vec 2.0, HuBERT and WavLM.
 WAVEFORM_RATE = 16000
 
@@ -60,8 +66,9 @@ def prepare(
     shard: tuple[int, int] = (1, 1),
     skip_broken: bool = False,
     name: str | None = None,
+    faces: FaceSettings | None = None,
 ) -> Preparation:
-    """Prepare a raw corpus; trials that an earlier run finished are kept.
+    """Prepare Aff-Wild2 (or the demo corpus); trials that an earlier run finished are kept.
 
     Args:
         raw: the folder into which Aff-Wild2 was unpacked.
@@ -73,6 +80,8 @@ def prepare(
         shard: ``(i, n)``: only every ``n``-th trial, beginning with the ``i``-th (from 1).
         skip_broken: leave broken trials out instead of stopping at the first.
         name: name of the corpus; by default ``'Aff-Wild2'``, or ``'demo'`` for the demo corpus.
+        faces: how faces are found in the videos, instead of the crops that are distributed with them; of a trial whose
+            name ends in ``_left`` or ``_right``, the left or right one of two people.
 
     Raises:
         AnnotationError, MediaError: the first broken trial, unless ``skip_broken``.
@@ -81,12 +90,44 @@ def prepare(
         OSError: if ``out`` cannot be written to.
     """
     layout = read_layout(raw)
+    if faces is not None:
+        layout = _found_in_videos(layout, faces, Path(out))
+    return prepare_corpus(
+        layout,
+        out,
+        name=name or ('demo' if layout.synthetic else 'Aff-Wild2'),
+        jobs=jobs,
+        front_end=front_end,
+        face_size=face_size,
+        waveform=waveform,
+        shard=shard,
+        skip_broken=skip_broken,
+    )
+
+
+def prepare_corpus(
+    layout: RawCorpus,
+    out: str | Path,
+    *,
+    name: str,
+    jobs: int = 1,
+    front_end: str = 'paper',
+    face_size: int = 48,
+    waveform: bool = False,
+    shard: tuple[int, int] = (1, 1),
+    skip_broken: bool = False,
+) -> Preparation:
+    """Prepare the trials of any raw corpus; arguments and errors as in :func:`prepare`.
+
+    Args:
+        layout: its trials.
+        out: the folder of the prepared corpus.
+        shard: of a corpus whose faces are found in the videos: every ``n``-th video.
+    """
     out = Path(out)
     _check_place(layout, out)
-    mine = layout.trials[shard[0] - 1 :: shard[1]]
+    mine = _shard(layout.trials, shard)
     rows, broken = _check_trials(mine, skip_broken)
-
-    name = name or ('demo' if layout.synthetic else 'Aff-Wild2')
     writer = CorpusWriter(
         out,
         name=name,
@@ -95,17 +136,28 @@ def prepare(
         synthetic=layout.synthetic,
         waveform_rate=WAVEFORM_RATE if waveform else None,
     )
+    files = [trial.found.file.stem for trial in mine if trial.found is not None]
+    writer.sweep(None if shard[1] == 1 else [*(trial.name for trial in mine), *files])
+    broken |= _detect([trial for trial in mine if trial.name not in broken], writer, jobs, skip_broken)
+    mine = [part for trial in mine for part in ([trial] if trial.name in broken else trials_of_faces(trial))]
+
     for trial in mine:
         if (entry := writer.entry(trial.name)) is not None and entry['info'].get('subject') != trial.subject:
             writer.rename_subject(trial.name, trial.subject)
     pending = [trial for trial in mine if trial.name not in broken and not _is_current(writer, trial)]
+    rows |= {
+        trial.name: len(read_detections(trial.found.file).times)
+        for trial in pending
+        if trial.found is not None and trial.name not in rows
+    }
     _check_space(out, [rows.get(trial.name) for trial in pending], writer)
-    writer.sweep(None if shard[1] == 1 else [trial.name for trial in mine])
     if any(writer.entry(trial.name) for trial in pending):
         # Trials of it are about to change.
         (out / 'corpus.json').unlink(missing_ok=True)
+    tasks = [(trial, writer) for trial in pending]
+    done = len(mine) - len(pending) - len(broken)
     try:
-        with closing(_work(pending, writer, jobs, done=len(mine) - len(pending) - len(broken))) as failures:
+        with closing(_work(prepare_trial, pending, tasks, jobs, TRIAL_SECONDS, 'trials', done)) as failures:
             for trial, error in failures:
                 if not skip_broken:
                     raise error
@@ -116,116 +168,88 @@ def prepare(
     return _finish(writer, layout, mine, skip_broken)
 
 
-def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
-    """Prepare one trial.
-
-    The annotation decides on the number of frames (for a test trial, the video): a longer video is cut, the time stamps
-    of a shorter one are continued at its median frame interval; ``notes`` of the entry tell.
-
-    Returns:
-        The entry that is written to the corpus.
-
-    Raises:
-        CorpusError, AnnotationError, MediaError: if a file of the trial is missing or broken.
-        OSError: if the corpus cannot be written to; nothing half-written stays.
-    """
-    from ..media import read_sound, read_timestamps
-
-    check_files(trial)
-    try:
-        source = _source(trial)
-        times = read_timestamps(trial.video)
-        if trial.annotation is None:
-            targets, valid = np.full((times.frames, 2), np.nan, np.float32), np.zeros(times.frames, bool)
-        else:
-            targets, valid = read_annotation(trial.annotation)
-        if times.frames < min(2, len(valid)):
-            raise MediaError(f'{trial.video}: {times.frames} frames for {len(valid)} rows of {trial.annotation}')
-        track = read_faces(trial.faces, len(valid), writer.face_size)
-        sound = read_sound(trial.video, writer.front_end.sample_rate)
-    except OSError as error:
-        raise MediaError(f'{error.filename or trial.video}: {error.strerror or error}') from None
-    logmel = None if sound is None else log_mel(sound.samples, writer.front_end)
-    waveform = None if sound is None or writer.waveform_rate is None else _waveform(trial, sound, writer)
-    try:
-        writer.discard(trial.name)
-        return writer.write_trial(
-            trial.name,
-            video=trial.video.name,
-            split=trial.split,
-            faces=track.faces,
-            logmel=logmel,
-            waveform=waveform,
-            timestamps=fit_timestamps(times.seconds, len(valid)),
-            targets=targets,
-            valid=valid,
-            face_present=track.present,
-            subject=trial.subject,
-            notes={
-                'video_frames': times.frames,
-                'faces_beyond': track.num_beyond,
-                'flags': [*times.flags, *(f'sound_{flag}' for flag in (sound.flags if sound else ()))],
-                'source': source,
-            },
+def _found_in_videos(layout: RawCorpus, faces: FaceSettings, out: Path) -> RawCorpus:
+    if faces.choice == 'all':
+        raise ConfigError("faces='all': a trial of Aff-Wild2 is of one person; expected 'largest' or 'longest'")
+    trials = [
+        trial
+        if trial.video is None
+        else replace(
+            trial, faces=None, found=FoundFaces(faces, detection_file(out, trial.video, layout.root), person_of(trial))
         )
-    except OSError as error:
-        # A write that fails does not say where.
-        raise OSError(error.errno, f'{error.strerror}; trial {trial.name} is not written', str(writer.root)) from None
+        for trial in layout.trials
+    ]
+    notes = {**layout.notes, 'faces': {**faces.detection, 'choice': faces.choice}}
+    return replace(layout, trials=trials, face_folders=[], notes=notes)
 
 
-def _waveform(trial: RawTrial, sound: Sound, writer: CorpusWriter) -> np.ndarray:
-    from ..media import read_sound
+def _shard(trials: list[RawTrial], shard: tuple[int, int]) -> list[RawTrial]:
+    """Every n-th trial, or of trials that share detections, those of every n-th video."""
+    files = [trial.name if trial.found is None else str(trial.found.file) for trial in trials]
+    mine = set(list(dict.fromkeys(files))[shard[0] - 1 :: shard[1]])
+    return [trial for trial, file in zip(trials, files, strict=True) if file in mine]
 
-    if writer.waveform_rate != writer.front_end.sample_rate:
-        sound = read_sound(trial.video, writer.waveform_rate)
-    return np.rint(np.clip(sound.samples, -1, 1) * 32767).astype(np.int16)
 
-
-def fit_timestamps(seconds: np.ndarray, num_frames: int) -> np.ndarray:
-    """Cut time stamps, or continue them at their median interval.
-
-    Args:
-        seconds: ``(N,)`` ascending; two at least where they have to be continued.
-        num_frames: length of the result, T.
-
-    Examples:
-        >>> fit_timestamps(np.array([0.0, 0.5, 1.0]), 5)
-        array([0. , 0.5, 1. , 1.5, 2. ])
-    """
-    missing = num_frames - len(seconds)
-    if missing <= 0:
-        return seconds[:num_frames]
-    interval = np.median(np.diff(seconds))
-    return np.concatenate([seconds, seconds[-1] + interval * np.arange(1, missing + 1)])
+def _detect(trials: list[RawTrial], writer: CorpusWriter, jobs: int, skip_broken: bool) -> dict[str, str]:
+    """Find faces where that was not done yet; returns reasons by trial that is broken."""
+    first = {trial.found.file: trial for trial in reversed(trials) if trial.found is not None}
+    pending = [
+        trial
+        for file, trial in reversed(first.items())
+        if not is_detected(trial.video, file, trial.found.settings.detection)
+    ]
+    jobs = min(jobs, max(len(pending), 1))
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    tasks = []
+    for trial in pending:
+        settings = trial.found.settings
+        detector = json.dumps(settings.detector)
+        tasks.append((trial.video, trial.found.file, detector, settings.detection, threads, jobs == 1))
+    broken = {}
+    done = len(first) - len(pending)
+    unit = 'videos searched for faces'
+    try:
+        with closing(_work(detect_video, pending, tasks, jobs, DETECTION_SECONDS, unit, done)) as failures:
+            for failed, error in failures:
+                if not skip_broken:
+                    raise error
+                same = [trial for trial in trials if trial.found is not None and trial.found.file == failed.found.file]
+                broken |= {trial.name: one_line(error) for trial in same}
+    finally:
+        writer.sweep([trial.found.file.stem for trial in pending])
+    return broken
 
 
 def _work(
-    trials: list[RawTrial], writer: CorpusWriter, jobs: int, done: int
+    function: Callable,
+    trials: list[RawTrial],
+    tasks: list[tuple],
+    jobs: int,
+    seconds: float,
+    unit: str,
+    done: int,
 ) -> Iterator[tuple[RawTrial, MMAffectError]]:
-    """Prepare trials; yield those that are broken."""
+    """Do a task of each trial; yield those that are broken."""
     if not trials:
         return
-    jobs = min(jobs, len(trials))
-    outcomes = run_in_processes(
-        prepare_trial, [(trial, writer) for trial in trials], jobs, TRIAL_SECONDS, ('mmaffect.media', __name__)
-    )
-    with closing(outcomes), Progress(done + len(trials), 'trials', done) as progress:
+    outcomes = run_in_processes(function, tasks, min(jobs, len(trials)), seconds, ('mmaffect.media', __name__))
+    with closing(outcomes), Progress(done + len(trials), unit, done) as progress:
         for index, outcome in outcomes:
             progress.update()
             if isinstance(outcome, BaseException):
-                yield trials[index], _broken(trials[index], outcome)
+                yield trials[index], _broken(trials[index], outcome, seconds)
 
 
-def _broken(trial: RawTrial, error: BaseException) -> MMAffectError:
+def _broken(trial: RawTrial, error: BaseException, seconds: float) -> MMAffectError:
     """The error to report for a trial; raises those that are not the trial's."""
-    if isinstance(error, MMAffectError):
+    if isinstance(error, MMAffectError) and not isinstance(error, ConfigError):
         return error
     if isinstance(error, ProcessExpired):
         code = error.exitcode
         how = signal.Signals(-code).name if code is not None and code < 0 else f'exit status {code}'
         return MediaError(f'{trial.video}: reading trial {trial.name} ended its process ({how}); is a file damaged?')
     if isinstance(error, (FutureTimeoutError, TimeoutError)):
-        return MediaError(f'{trial.video}: trial {trial.name} took more than {TRIAL_SECONDS:.0f} s; is a file damaged?')
+        return MediaError(f'{trial.video}: trial {trial.name} took more than {seconds:.0f} s; is a file damaged?')
     if isinstance(error, MemoryError):
         return MediaError(f'{trial.video}: trial {trial.name} needs more memory than there is')
     if isinstance(error, BrokenProcessPool):
@@ -233,19 +257,11 @@ def _broken(trial: RawTrial, error: BaseException) -> MMAffectError:
     raise error
 
 
-def _source(trial: RawTrial) -> dict[str, object]:
-    """What tells that a trial was prepared from these very files."""
-    return {
-        'annotation': None if trial.annotation is None else sha256(trial.annotation),
-        'video_bytes': os.path.getsize(trial.video),
-    }
-
-
 def _is_current(writer: CorpusWriter, trial: RawTrial) -> bool:
     entry = writer.entry(trial.name)
     if entry is None or trial.video is None:
         return entry is not None
-    return entry['info']['split'] == trial.split and entry['notes'].get('source') == _source(trial)
+    return entry['info']['split'] == trial.split and entry['notes'].get('source') == trial_source(trial)
 
 
 def _check_place(layout: RawCorpus, out: Path) -> None:
@@ -263,7 +279,11 @@ def _check_trials(trials: list[RawTrial], skip_broken: bool) -> tuple[dict[str, 
     for trial in trials:
         try:
             check_files(trial)
-            if trial.annotation is not None:
+            if trial.annotation is None:
+                continue
+            if trial.scale is not None:
+                read_annotation_table(trial.annotation, trial.scale)
+            else:
                 rows[trial.name] = len(read_annotation(trial.annotation)[1])
         except (CorpusError, AnnotationError) as error:
             if not skip_broken:
@@ -312,10 +332,11 @@ def _note_broken(writer: CorpusWriter, trials: list[RawTrial], broken: dict[str,
 
 def _finish(writer: CorpusWriter, layout: RawCorpus, mine: list[RawTrial], skip_broken: bool) -> Preparation:
     """Write ``corpus.json`` if nothing is left to do, and tell what was found."""
-    paths = {trial.name: _broken_path(writer, trial.name) for trial in layout.trials}
+    trials = [part for trial in layout.trials for part in trials_of_faces(trial)]
+    paths = {trial.name: _broken_path(writer, trial.name) for trial in trials}
     broken = {trial: json.loads(path.read_text()) for trial, path in paths.items() if path.is_file()}
-    done = [trial for trial in layout.trials if trial.name not in broken and _is_current(writer, trial)]
-    missing = len(layout.trials) - len(done) - (len(broken) if skip_broken else 0)
+    done = [trial for trial in trials if trial.name not in broken and _is_current(writer, trial)]
+    missing = len(trials) - len(done) - (len(broken) if skip_broken else 0)
     if broken:
         write_text(writer.root / 'broken.json', json.dumps(broken, indent=1))
     else:
@@ -324,13 +345,18 @@ def _finish(writer: CorpusWriter, layout: RawCorpus, mine: list[RawTrial], skip_
         names = {trial.name for trial in mine}
         done = [trial for trial in done if trial.name in names]
         broken = {trial: reason for trial, reason in broken.items() if trial in names}
+    elif not done and not broken:
+        raise CorpusError(f'{layout.root}: no face is seen for long enough in any of {len(layout.trials)} videos')
     elif not done:
         raise CorpusError(
             f'{layout.root}: all {len(broken)} trials are broken, the first: {next(iter(broken.values()))}'
         )
     else:
-        writer.finish([trial.name for trial in done])
-    summary = summarise([writer.entry(trial.name) for trial in done], broken, layout.unused_videos)
+        writer.finish([trial.name for trial in done], layout.notes)
+    summary = summarise([writer.entry(trial.name) for trial in done], broken, layout.unused_videos, layout.notes)
+    faceless = [trial.name for trial in layout.trials if not trials_of_faces(trial)]
+    if faceless:
+        summary += f'no trial, since no face is seen for long enough: {", ".join(faceless)}\n'
     if missing:
         summary += f'{missing} trials are left to other shards; the last of them writes corpus.json\n'
     else:

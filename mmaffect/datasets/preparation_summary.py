@@ -1,18 +1,25 @@
 """What a preparation tells at its end."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from .corpus import SPLITS
 
 
-def summarise(entries: list[dict], broken: dict[str, str], unused_videos: list[Path]) -> str:
+def summarise(
+    entries: list[dict],
+    broken: dict[str, str],
+    unused_videos: list[Path],
+    notes: Mapping[str, Mapping[str, object]] | None = None,
+) -> str:
     """A table by split and what to look at, as plain text.
 
     Args:
         entries: of the prepared trials.
         broken: reason by trial that was left out.
         unused_videos: videos of no trial.
+        notes: settings by what they are of.
     """
     table = [('split', 'trials', 'frames', 'invalid', 'no face', 'no sound', 'other length', 'largest', 'flagged')]
     remarks = []
@@ -32,7 +39,7 @@ def summarise(entries: list[dict], broken: dict[str, str], unused_videos: list[P
                 split,
                 f'{len(part)}',
                 f'{frames:,}',
-                'all' if split == 'test' and part else _share(frames, sum(info['valid_frames'] for info in infos)),
+                _share(frames, sum(info['valid_frames'] for info in infos)),
                 _share(frames, sum(info['faces_present'] for info in infos)),
                 f'{sum(not info["has_audio"] for info in infos)}',
                 f'{sum(value != 0 for value in differences.values())}',
@@ -44,6 +51,9 @@ def summarise(entries: list[dict], broken: dict[str, str], unused_videos: list[P
     lines = [
         '  '.join(f'{cell:<{width}}' if i == 0 else f'{cell:>{width}}' for i, (cell, width) in enumerate(pairs))
         for pairs in (zip(row, widths, strict=True) for row in table)
+    ]
+    lines += [
+        f'{key}: ' + ', '.join(f'{name} {value}' for name, value in part.items()) for key, part in (notes or {}).items()
     ]
     lines += [f'length: {remark}' for remark in remarks]
     beyond = sum(entry['notes']['faces_beyond'] for entry in entries)
@@ -69,4 +79,6 @@ def _is_gross(entry: dict) -> bool:
 
 
 def _share(total: int, present: int) -> str:
-    return f'{(total - present) / total:.2%}' if total else '-'
+    if not total:
+        return '-'
+    return f'{(total - present) / total:.2%}' if present else 'all'

@@ -1,20 +1,21 @@
 """Predictions that were written to a folder, a file for each trial."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import CorpusError
 from ..structures import AFFECT
+from ..utils.tables import check_counting, read_table
 
 
 def read_predictions(folder: str | Path) -> dict[str, dict[str, np.ndarray]]:
-    """Read what ``tools/test.py --out`` (:class:`TraceWriter`) wrote, or ``<trial>.txt`` files of another system.
+    """Read what ``tools/test.py --out`` (:class:`TraceWriter`) or ``tools/infer.py`` wrote, or files of another system.
 
     Args:
-        folder: of ``<trial>.csv`` or, if there are none, ``<trial>.txt``. The first line names the columns; those named
-            ``valence`` and ``arousal`` are read; if there is one named ``frame``, it must count from 1.
+        folder: of ``<trial>.csv`` or, if there are none, ``<trial>.txt``. The first line, after a comment ``# ...`` if
+            there is one, names the columns; those named ``valence`` and ``arousal`` are read; if there is one named
+            ``frame``, it must count from 1.
 
     Returns:
         By target that the folder holds, and by trial: ``(T, 1)`` float64.
@@ -32,49 +33,15 @@ def read_predictions(folder: str | Path) -> dict[str, dict[str, np.ndarray]]:
     found: dict[str, dict[str, np.ndarray]] = {}
     targets: list[str] = []
     for path in paths:
-        table = _read_table(path)
-        found_here = [target for target in AFFECT if target in table]
+        table = read_table(path, lambda name: name.casefold() in ('frame', *AFFECT))
+        columns = {name.casefold(): values for name, values in table.columns.items()}
+        found_here = [target for target in AFFECT if target in columns]
         targets = targets or found_here
         if not found_here or found_here != targets:
             wanted = ' and '.join(targets) + f', as in {paths[0].name}' if targets else ' or '.join(AFFECT)
-            raise CorpusError(f'{path}, line 1: found columns {", ".join(table)}; expected {wanted}')
-        if 'frame' in table and not np.array_equal(table['frame'], np.arange(1, len(table['frame']) + 1)):
-            row = int(np.flatnonzero(table['frame'] != np.arange(1, len(table['frame']) + 1))[0])
-            raise CorpusError(f'{path}, line {row + 2}: frame {table["frame"][row]:g}; expected {row + 1}')
+            where = f'{path}, line {table.header_line}'
+            raise CorpusError(f'{where}: found columns {", ".join(table.names)}; expected {wanted}')
+        check_counting(table, 'frame')
         for target in targets:
-            found.setdefault(target, {})[path.stem] = table[target][:, None]
+            found.setdefault(target, {})[path.stem] = columns[target][:, None]
     return found
-
-
-def _read_table(path: Path) -> dict[str, np.ndarray]:
-    """Columns by name; those that are read must be numbers in each row."""
-    try:
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            rows = list(csv.reader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f'{path}: not a table ({error})') from None
-    while rows and not any(rows[-1]):
-        rows.pop()
-    if len(rows) < 2:
-        raise CorpusError(f'{path}: {len(rows)} lines; expected a header and a row for each frame')
-    header = [cell.strip().casefold() for cell in rows[0]]
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(header):
-            raise CorpusError(f'{path}, line {number}: {len(row)} cells; expected {len(header)}, as in the header')
-    columns: dict[str, np.ndarray] = dict.fromkeys(header, np.empty(0))
-    for name in {'frame', *AFFECT} & columns.keys():
-        cells = [row[header.index(name)] for row in rows[1:]]
-        try:
-            columns[name] = np.array(cells, np.float64)
-        except ValueError:
-            number = next(n for n, cell in enumerate(cells, 2) if not _is_number(cell))
-            raise CorpusError(f'{path}, line {number}: {name} {cells[number - 2][:40]!r}; expected a number') from None
-    return columns
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

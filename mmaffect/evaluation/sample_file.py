@@ -11,6 +11,7 @@ import numpy as np
 from ..datasets.corpus import check_trial_name
 from ..errors import CorpusError
 from ..utils.files import write_text
+from ..utils.text import read_lines
 
 SUBMISSION_HEADER = 'image_location,valence,arousal'
 EXPECTED = '<trial>/00001.jpg and at most two values'
@@ -46,7 +47,7 @@ def read_sample(path: str | Path) -> Sample:
             1, or is there twice; names file, line, what was found and what is expected.
     """
     path = Path(path)
-    return parse_rows(path, read_lines(path))
+    return parse_rows(path, read_submission_lines(path))
 
 
 def make_sample(frames: Mapping[str, int]) -> Sample:
@@ -79,31 +80,14 @@ def write_sample(path: str | Path, frames: Mapping[str, int]) -> None:
     write_text(path, '\n'.join([SUBMISSION_HEADER, *rows]) + '\n')
 
 
-def read_lines(path: Path) -> list[str]:
+def read_submission_lines(path: Path) -> list[str]:
     """Lines after the header.
 
     Raises:
         CorpusError: if it is no text, has another header or no rows.
     """
-    with open(path, 'rb') as file:
-        # A video that is given by mistake is not read whole to find that out.
-        head = file.read(4096)
-        if b'\0' in head:
-            raise CorpusError(f'{path}: a binary file; expected text with the header {SUBMISSION_HEADER!r}')
-        data = head + file.read(MAX_BYTES)
-    if len(data) > MAX_BYTES:
-        raise CorpusError(f'{path}: more than {MAX_BYTES >> 30} GiB; expected the rows of a test set')
-    try:
-        text = data.decode('utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise CorpusError(f'{path}, line {data.count(10, 0, error.start) + 1}: not UTF-8 text') from None
-    lines = text.replace('\r\n', '\n').replace('\r', '\n').rstrip().split('\n')
-    if [cell.strip().casefold() for cell in lines[0].split(',')] != SUBMISSION_HEADER.split(','):
-        found = repr(lines[0][:80]) if text.strip() else 'an empty file'
-        raise CorpusError(f'{path}, line 1: found {found}, expected the header {SUBMISSION_HEADER!r}')
-    if len(lines) == 1:
-        raise CorpusError(f'{path}, line 2: found the end of the file, expected rows of {EXPECTED}')
-    return lines[1:]
+    what, header = 'the rows of a test set', SUBMISSION_HEADER
+    return read_lines(path, CorpusError, what=what, rows=f'rows of {EXPECTED}', max_bytes=MAX_BYTES, header=header)[1:]
 
 
 def parse_rows(path: Path, lines: list[str]) -> Sample:

@@ -16,7 +16,7 @@ import numpy as np
 from ..datasets.annotation import HEADER, read_annotation
 from ..errors import CorpusError
 from ..utils.files import replacing, write_text
-from .sample_file import SUBMISSION_HEADER, Sample, make_sample, parse_rows, read_lines
+from .sample_file import SUBMISSION_HEADER, Sample, make_sample, parse_rows, read_submission_lines
 
 BLOCK = 1 << 16
 
@@ -138,7 +138,7 @@ def check_submission(path: str | Path, sample: Sample | None = None) -> Sample:
         CorpusError: names the file, the line, what was found and what is expected.
     """
     path = Path(path)
-    lines = read_lines(path)
+    lines = read_submission_lines(path)
     if sample is None or [line.partition(',')[0] for line in lines] != sample.locations:
         found = parse_rows(path, lines)
         if sample is not None:

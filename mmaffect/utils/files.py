@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,10 +46,38 @@ def write_array(path: str | Path, array: np.ndarray) -> tuple[int, str]:
     with replacing(path) as temporary, open(temporary, 'wb') as file:
         hashing = _HashingFile(file)
         np.lib.format.write_array(hashing, np.ascontiguousarray(array), allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
-        size = file.tell()
-    return size, hashing.sha256.hexdigest()
+        return hashing.finish()
+
+
+def write_items(
+    path: str | Path, items: Iterable[np.ndarray], shape: tuple[int, ...], dtype: np.dtype
+) -> tuple[int, str]:
+    """Write the same file of an array that is too large for memory.
+
+    Args:
+        path: file.
+        items: ``shape[0]`` arrays of ``shape[1:]``, in order.
+        shape: of the whole array.
+        dtype: of the whole array.
+
+    Returns:
+        Its size in bytes and its SHA-256, taken while writing.
+
+    Raises:
+        ValueError: if there are more or fewer items, or one has another shape or type.
+    """
+    count = 0
+    with replacing(path) as temporary, open(temporary, 'wb') as file:
+        hashing = _HashingFile(file)
+        header = {'descr': np.lib.format.dtype_to_descr(dtype), 'fortran_order': False, 'shape': shape}
+        np.lib.format.write_array_header_1_0(hashing, header)
+        for count, item in enumerate(items, 1):
+            if item.shape != shape[1:] or item.dtype != dtype:
+                raise ValueError(f'{path}: item {count} is {item.dtype} {item.shape}; expected {dtype} {shape[1:]}')
+            hashing.write(item.tobytes())
+        if count != shape[0]:
+            raise ValueError(f'{path}: {count} items; expected {shape[0]}')
+        return hashing.finish()
 
 
 def sha256(path: str | Path) -> str:
@@ -69,3 +97,9 @@ class _HashingFile:
     def write(self, data: bytes) -> int:
         self.sha256.update(data)
         return self.file.write(data)
+
+    def finish(self) -> tuple[int, str]:
+        """Bring the file to the disk; its size and SHA-256."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        return self.file.tell(), self.sha256.hexdigest()

@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -60,6 +61,30 @@ def test_round_trip(tmp_path):
     sound = np.concatenate([trials['a']['logmel'], trials['b']['logmel']]).astype(float)
     assert corpus.audio_mean == pytest.approx(sound.mean())
     assert corpus.audio_std == pytest.approx(sound.std())
+
+
+def test_faces_one_at_a_time_give_the_same_files(tmp_path):
+    content = arrays(20)
+    whole = writer(tmp_path / 'whole').write_trial('a', video='a.mp4', split='train', **content)
+    out = writer(tmp_path / 'stream')
+    assert out.write_trial('a', video='a.mp4', split='train', **{**content, 'faces': iter(content['faces'])}) == whole
+    files = [(tmp_path / place / 'faces/a.npy').read_bytes() for place in ('whole', 'stream')]
+    assert files[0] == files[1]
+    for faces in (content['faces'][:19], [*content['faces'], content['faces'][0]], content['faces'].astype(float)):
+        with pytest.raises(ValueError, match=r'a\.npy: (19 items|21 items|item 1 is float64)'):
+            out.write_trial('a', video='a.mp4', split='train', **{**content, 'faces': iter(faces)})
+    assert (tmp_path / 'stream/faces/a.npy').read_bytes() == files[0]
+    assert not list(tmp_path.rglob('*.tmp*'))
+
+
+def test_notes_are_kept(tmp_path):
+    out = writer(tmp_path)
+    out.write_trial('a', video='a.mp4', split='train', **arrays(5))
+    out.finish(['a'], {'split': {'seed': 3}})
+    assert json.loads((tmp_path / 'corpus.json').read_text())['notes'] == {'split': {'seed': 3}}
+    out.finish(['a'])
+    assert 'notes' not in json.loads((tmp_path / 'corpus.json').read_text())
+    assert Corpus(tmp_path).trials == ['a']
 
 
 def test_targets_of_invalid_frames_are_nan(tmp_path):

@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 
 from ...registry import METRICS
 from ...structures import AFFECT
-from ...utils.files import write_text
+from ...utils.tables import write_table
 from ...visualization import draw_traces
 from ..functional import concordance_correlation_coefficient, merge_windows
 from .ccc_metric import SYNTHETIC_NOTICE, window_entry
@@ -50,7 +50,10 @@ class TraceWriter(BaseMetric):
         for name, trial in merged.items():
             seconds = np.array([times[name][frame] for frame in range(len(trial.pred))])
             truth = np.where(trial.valid[:, None], trial.affect[:, columns], np.nan)
-            write_text(self.out_dir / f'{name}.csv', _table(seconds, trial.pred, truth, targets))
+            table = {'frame': np.arange(1, len(seconds) + 1), 'time': seconds}
+            table |= dict(zip(targets, trial.pred.T, strict=True))
+            table |= {f'annotated_{target}': truth[:, k] for k, target in enumerate(targets)}
+            write_table(self.out_dir / f'{name}.csv', table)
             if self.plot:
                 labels = [
                     f'CCC {concordance_correlation_coefficient(trial.pred[trial.valid, k], truth[trial.valid, k]):.3f}'
@@ -62,12 +65,3 @@ class TraceWriter(BaseMetric):
                 )  # fmt: skip
         MMLogger.get_current_instance().info(f'traces of {len(merged)} trials are in {self.out_dir}')
         return {}
-
-
-def _table(times: np.ndarray, pred: np.ndarray, truth: np.ndarray, targets: Sequence[str]) -> str:
-    header = ['frame', 'time', *targets, *(f'annotated_{target}' for target in targets)]
-    rows = [
-        ','.join([str(frame), f'{time:.6f}', *(f'{value:.6f}' for value in (*p, *t))])
-        for frame, (time, p, t) in enumerate(zip(times, pred, truth, strict=True), 1)
-    ]
-    return '\n'.join([','.join(header), *rows]) + '\n'
