@@ -2,34 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from math import nan
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..utils.files import replacing
+from .figure import note_below, shown_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def draw_comparison(
-    path: str | Path,
+def comparison_figure(
     rows: Mapping[str, Mapping[str, tuple[float, float]]],
     figures: Sequence[str],
     *,
     title: str,
     note: str = '',
-) -> None:
-    """Draw mean and standard deviation of every model, one panel a figure, to a PNG, SVG or PDF file.
+) -> 'Figure':
+    """Draw mean and standard deviation of every model, one panel a figure.
 
     Args:
-        path: file, written whole or not at all.
         rows: by model, by figure: mean and standard deviation (NaN: none).
         figures: which figures, from left to right.
         title: above the picture.
         note: small print below it.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = list(rows)
-    picture = Figure(figsize=(3.1 * len(figures) + 1.6, 0.3 * len(names) + 1.4), layout='constrained')
-    FigureCanvasAgg(picture)
+    picture = shown_figure((3.1 * len(figures) + 1.6, 0.3 * len(names) + 1.4))
     panels = picture.subplots(1, len(figures), sharey=True, squeeze=False)[0]
     places = range(len(names))
     for panel, figure, colour in zip(panels, figures, ('#0072b2', '#d55e00', '0.35'), strict=False):
@@ -44,6 +41,5 @@ def draw_comparison(
     panels[0].set_yticks(places, names)
     panels[0].invert_yaxis()
     picture.suptitle(title, fontsize=10)
-    picture.supxlabel(note, fontsize=7, color='0.4')
-    with replacing(path) as temporary:
-        picture.savefig(temporary, dpi=120)
+    note_below(picture, note)
+    return picture

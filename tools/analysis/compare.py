@@ -7,7 +7,6 @@ work dir.
 """
 
 import argparse
-import json
 import os
 import sys
 from contextlib import closing
@@ -43,15 +42,12 @@ def main() -> int:
     import torch
 
     from mmaffect.apis.zoo import config_path
-    from mmaffect.engine.comparison import comparison_table, summarise, train_once
+    from mmaffect.engine.comparison import Comparison, train_once
     from mmaffect.engine.running import load_config
     from mmaffect.engine.training import check_data
     from mmaffect.errors import ConfigError
-    from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
-    from mmaffect.utils.files import write_text
     from mmaffect.utils.processes import run_in_processes
     from mmaffect.utils.progress import Progress
-    from mmaffect.visualization import draw_comparison
 
     configs = {}
     for given in args.configs:
@@ -84,21 +80,9 @@ def main() -> int:
     if not runs:
         return 1
 
-    rows = {name: summarise(found) for name, found in runs.items()}
-    first = next(iter(runs.values()))[0]
-    title = (
-        f'CCC on {first["corpus"]}, {first["split"]}: mean ± standard deviation over seeds '
-        f'{", ".join(map(str, args.seeds))}; best epoch by CCC/mean, chosen on these trials'
-    )
-    note = SYNTHETIC_NOTICE if first['synthetic'] else ''
-    text = '\n\n'.join(
-        part for part in (title, comparison_table(runs), *map('failed: {}'.format, failed), note) if part
-    )
-    print(f'\n{text}\n')
-    write_text(work_dir / 'comparison.md', f'{text}\n')
-    write_text(work_dir / 'comparison.json', json.dumps({'rows': rows, 'runs': runs, 'failed': failed}, indent=1))
-    figures = list(dict.fromkeys(key for row in rows.values() for key in row if key.startswith('best/')))
-    draw_comparison(work_dir / 'comparison.png', rows, figures, title=title.replace('; best', '\nbest'), note=note)
+    comparison = Comparison(runs, failed)
+    print(f'\n{comparison.markdown()}\n')
+    comparison.write(work_dir)
     print(f'written: {work_dir}/comparison.md, .json and .png')
     return 1 if failed else 0
 
