@@ -28,7 +28,8 @@ def get_model(
         device: such as ``'cuda:0'``.
 
     Returns:
-        The model in training mode, with its config as ``cfg``.
+        The model in training mode, with its config as ``cfg`` and, of loaded weights, what their file says of the
+        training data as ``dataset_meta`` (``None``: nothing).
 
     Raises:
         ConfigError: for an unknown name or device, a value that does not fit, or if no weights are published for it.
@@ -45,7 +46,7 @@ def get_model(
             raise ConfigError(f'{info.name}: no weights are published; {note}')
         model = _build(cfg, device)
         path = fetch(info.weights.url, sha256=info.weights.sha256, size=info.weights.size)
-        load_weights(model, path, expected_sha256=info.weights.sha256)
+        _keep_meta(model, load_weights(model, path, expected_sha256=info.weights.sha256))
         return model
     model = _build(cfg, device)
     _load(model, pretrained or None)
@@ -67,7 +68,7 @@ def init_model(
         cfg_options: dotted keys and values merged into the config.
 
     Returns:
-        The model in evaluation mode, with its config as ``cfg``.
+        The model in evaluation mode, with its config as ``cfg`` and ``dataset_meta`` as of :func:`get_model`.
 
     Raises:
         ConfigError: for an unknown name, key or device, or a value that does not fit.
@@ -96,8 +97,14 @@ def _build(cfg: Config, device: str) -> nn.Module:
     return model.to(place)
 
 
+def _keep_meta(model: nn.Module, checkpoint: Mapping) -> None:
+    meta = checkpoint.get('meta')
+    known = meta.get('dataset_meta') if isinstance(meta, Mapping) else None
+    model.dataset_meta = known if isinstance(known, Mapping) else None
+
+
 def _load(model: nn.Module, checkpoint: str | Path | None) -> None:
     if checkpoint is not None:
-        load_weights(model, fetch(checkpoint))
+        _keep_meta(model, load_weights(model, fetch(checkpoint)))
     elif hasattr(model, 'init_weights'):
         init_weights(model)

@@ -20,7 +20,7 @@ class Weights(NamedTuple):
     """Published weights.
 
     Attributes:
-        url: where they are.
+        url: where they are: a URL, or the path of a file that comes with the index.
         size: bytes.
         sha256: hexadecimal digits.
     """
@@ -39,6 +39,7 @@ class ModelInfo(NamedTuple):
         collection: entry of the metafile about the system: its paper, code, licence.
         entry: entry of the metafile about the model: sizes and results; empty if it has none.
         weights: ``None`` if none are published.
+        synthetic: its weights were trained on a synthetic corpus, and what they say about people means nothing.
     """
 
     name: str
@@ -46,6 +47,23 @@ class ModelInfo(NamedTuple):
     collection: dict
     entry: dict
     weights: Weights | None
+    synthetic: bool
+
+    @classmethod
+    def of(cls, name: str, config: Path, collection: dict, entry: dict, root: Path) -> 'ModelInfo':
+        """What an entry of a metafile says.
+
+        Args:
+            name: of the config.
+            config: the config file.
+            collection: entry about the system.
+            entry: entry about the model.
+            root: folder of the index.
+
+        Raises:
+            ConfigError: if its weights lack size or SHA-256, or lie outside ``root``.
+        """
+        return cls(name, config, collection, entry, _weights(entry, root), bool(entry.get('Synthetic')))
 
 
 def list_models(pattern: str | Sequence[str] | None = None) -> list[str]:
@@ -81,8 +99,8 @@ def get_model_info(name: str) -> ModelInfo:
         for entry in models:
             if (root / entry['Config']).resolve() == configs[name].resolve():
                 collection = collections.get(entry.get('In Collection'), {})
-                return ModelInfo(name, configs[name], collection, entry, _weights(entry))
-    return ModelInfo(name, configs[name], {}, {}, None)
+                return ModelInfo.of(name, configs[name], collection, entry, root)
+    return ModelInfo(name, configs[name], {}, {}, None, False)
 
 
 def config_path(config: str | Path) -> Path:
@@ -166,10 +184,15 @@ def _configs_of(root: Path) -> Iterator[tuple[str, Path]]:
             yield name, path
 
 
-def _weights(entry: dict) -> Weights | None:
+def _weights(entry: dict, root: Path) -> Weights | None:
     url = entry['Weights']
     if url is None:
         return None
+    if '://' not in str(url):
+        path = Path(os.path.normpath(root / str(url)))
+        if not path.is_relative_to(os.path.normpath(root)):
+            raise ConfigError(f'{entry["Name"]}: Weights: {url}; expected a URL, or a path within {root}')
+        url = str(path)
     try:
         return Weights(url, int(entry['Weights Size']), str(entry['Weights SHA-256']))
     except (KeyError, TypeError, ValueError):
