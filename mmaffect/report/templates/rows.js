@@ -1,0 +1,156 @@
+const AFFECT = ['valence', 'arousal'];
+const LABELS = { valence: 'Valence', arousal: 'Arousal', audio: 'Audio', visual: 'Visual', face: 'Face', voice: 'Voice' };
+const label = (name) => LABELS[name] || name;
+
+/** Valence and arousal over time, together, or each by itself beside its annotation. */
+function plotRow(trace, targets, narrow) {
+  const draw = (context, box, view) => {
+    const up = (v) => box.top + (box.height * (1.05 - v)) / 2.1;
+    context.lineWidth = 1;
+    for (const v of [-1, -0.5, 0, 0.5, 1]) {
+      context.strokeStyle = v === 0 ? theme.colours.axis : theme.colours.grid;
+      context.beginPath();
+      context.moveTo(box.left, Math.round(up(v)) + 0.5);
+      context.lineTo(box.left + box.width, Math.round(up(v)) + 0.5);
+      context.stroke();
+      write(context, v === 0 ? '0' : signed(v, v % 1 ? 1 : 0), box.left - 8, up(v), { align: 'right', size: 11 });
+    }
+    context.save();
+    roundedBox(context, box.left, box.top, box.width, box.height, 0);
+    context.clip();
+    for (const target of targets) {
+      if (trace.annotated && trace.annotated[target]) {
+        context.strokeStyle = theme.colours.annotated;
+        context.lineWidth = 1.25;
+        context.setLineDash([5, 4]);
+        drawLine(context, trace.times, trace.annotated[target], view, box, -1.05, 1.05);
+        context.setLineDash([]);
+      }
+      context.strokeStyle = theme.colours[target];
+      context.lineWidth = 1.9;
+      drawLine(context, trace.times, trace.affect[target], view, box, -1.05, 1.05);
+    }
+    context.restore();
+  };
+  const describe = (i) =>
+    targets
+      .map((target) => {
+        const annotated = trace.annotated && trace.annotated[target] ? ` (annotated ${signed(trace.annotated[target][i])})` : '';
+        return `${target} ${signed(trace.affect[target][i])}${annotated}`;
+      })
+      .join(', ');
+  const height = targets.length > 1 ? (narrow ? 190 : 270) : narrow ? 130 : 165;
+  return { kind: 'plot', label: targets.length > 1 ? '' : label(targets[0]), colour: theme.colours[targets[0]], height, draw, describe };
+}
+
+function presenceRow(trace, name, end) {
+  const stretches = runs(trace.times, trace.presence[name], end);
+  const colour = { face: 'visual', voice: 'audio' }[name];
+  const draw = (context, box, view) => {
+    const at = (t) => box.left + clamp((t - view.start) / (view.end - view.start), 0, 1) * box.width;
+    context.fillStyle = theme.colours.grid;
+    roundedBox(context, box.left, box.top, box.width, box.height, 3);
+    context.fill();
+    context.fillStyle = theme.colours[colour];
+    for (const [from, to] of stretches) {
+      if (to < view.start || from > view.end) continue;
+      roundedBox(context, at(from), box.top, Math.max(at(to) - at(from), 1), box.height, Math.min(3, (at(to) - at(from)) / 2));
+      context.fill();
+    }
+  };
+  const describe = (i) => `${name} ${trace.presence[name][i] ? 'present' : 'absent'}`;
+  return { kind: 'band', label: label(name), height: 12, draw, describe };
+}
+
+/** Share of attended features that a gate gives: an area from 0 to 1. */
+function shareRow(trace, name, text, modality) {
+  const draw = (context, box, view) => {
+    const means = columnMeans(trace.times, trace.gates[name], view, box.width);
+    const step = box.width / means.length;
+    backdrop(context, box);
+    context.fillStyle = theme.colours[modality] || theme.colours.axis;
+    context.globalAlpha = 0.75;
+    for (let c = 0; c < means.length; c++) {
+      if (Number.isNaN(means[c])) continue;
+      const height = clamp(means[c], 0, 1) * box.height;
+      context.fillRect(box.left + c * step, box.top + box.height - height, step + 0.3, height);
+    }
+    context.globalAlpha = 1;
+    midline(context, box);
+  };
+  return { kind: 'band', label: text, height: 30, draw, describe: (i) => `${text}: ${share(trace.gates[name][i])} attended` };
+}
+
+/** Shares of a stage gate, which sum to 1, one upon another. */
+function stageRow(trace, stages, modality) {
+  const draw = (context, box, view) => {
+    const means = stages.map(([name]) => columnMeans(trace.times, trace.gates[name], view, box.width));
+    const step = box.width / means[0].length;
+    backdrop(context, box);
+    for (let c = 0; c < means[0].length; c++) {
+      let bottom = box.top + box.height;
+      for (let s = 0; s < stages.length; s++) {
+        if (Number.isNaN(means[s][c])) continue;
+        const height = clamp(means[s][c], 0, 1) * box.height;
+        context.fillStyle = theme.colours[modality] || theme.colours.axis;
+        context.globalAlpha = stageShade(s, stages.length);
+        context.fillRect(box.left + c * step, bottom - height, step + 0.3, height);
+        bottom -= height;
+      }
+    }
+    context.globalAlpha = 1;
+    midline(context, box);
+  };
+  const describe = (i) => `stage gate: ${stages.map(([name, text]) => `${text} ${share(trace.gates[name][i])}`).join(', ')}`;
+  return { kind: 'band', label: 'Stage gate', height: 34, draw, describe };
+}
+
+const stageShade = (stage, count) => (count === 1 ? 0.75 : 0.15 + (0.75 * stage) / (count - 1));
+const share = (value) => (Number.isFinite(value) ? `${(100 * value).toFixed(0)} %` : 'none');
+
+function backdrop(context, box) {
+  context.fillStyle = theme.colours.grid;
+  context.fillRect(box.left, box.top, box.width, box.height);
+}
+
+function midline(context, box) {
+  context.strokeStyle = theme.colours.card;
+  context.lineWidth = 1;
+  context.setLineDash([2, 4]);
+  context.beginPath();
+  context.moveTo(box.left, box.top + box.height / 2);
+  context.lineTo(box.left + box.width, box.top + box.height / 2);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+/** Names of gates by modality: audio/iteration_1, audio/stage_2, or others. */
+function gatesByModality(gates) {
+  const found = new Map();
+  for (const name of Object.keys(gates)) {
+    const [modality, ...rest] = name.split('/');
+    const entry = found.get(modality) || { shares: [], stages: [] };
+    found.set(modality, entry);
+    const kind = rest.join('/');
+    const stage = /^stage_(\d+)$/.exec(kind);
+    if (stage) entry.stages.push([name, stage[1] === '0' ? 'unattended' : `iteration ${stage[1]}`]);
+    else entry.shares.push([name, (kind || 'share').replace(/^iteration_/, 'Iteration ').replace(/_/g, ' ')]);
+  }
+  return found;
+}
+
+/** All rows of a trace, from top to bottom. */
+function buildRows(trace, end, narrow) {
+  const targets = AFFECT.filter((target) => trace.affect[target]);
+  const plots = trace.annotated ? targets.map((target) => plotRow(trace, [target], narrow)) : [plotRow(trace, targets, narrow)];
+  const rows = [...plots, { kind: 'axis', height: 24 }];
+  const known = Object.keys(trace.presence);
+  if (known.length) rows.push({ kind: 'heading', text: 'Presence', height: 24 });
+  for (const name of known) rows.push(presenceRow(trace, name, end));
+  for (const [modality, { shares, stages }] of gatesByModality(trace.gates)) {
+    rows.push({ kind: 'heading', text: `${label(modality)} gates, share of attended features`, height: 30 });
+    for (const [name, text] of shares) rows.push(shareRow(trace, name, text, modality));
+    if (stages.length) rows.push(stageRow(trace, stages, modality));
+  }
+  return rows;
+}
