@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmaffect.inference.trace import Trace
+from mmaffect.traces.trace import Trace
 
 
 def make_trace(count=40, fps=25.0, gates=True, annotated=True, targets=('valence', 'arousal'), **header):

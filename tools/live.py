@@ -41,9 +41,9 @@ def main() -> int:
     args = parse_args()
     import torch
 
-    from mmaffect.inference.live_session import LiveSession
-    from mmaffect.inference.live_view import TextView, WindowView
     from mmaffect.inference.loading import load_estimator
+    from mmaffect.live.session import LiveSession
+    from mmaffect.live.view import TextView, WindowView
 
     if 'OMP_NUM_THREADS' not in os.environ:
         # Frames come one by one; decoding and the face detector need the other cores.

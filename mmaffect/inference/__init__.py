@@ -1,7 +1,4 @@
-"""From any video to valence and arousal of every frame, offline and live.
-
-Names are imported when they are first used: the parts of a trace need neither PyTorch nor a decoder.
-"""
+"""From any recording to valence and arousal of every frame. Names are imported when they are first used."""
 
 from importlib import import_module
 
@@ -13,8 +10,6 @@ _MODULES = {
     'FrameEncoder': 'encoder',
     'NOTICE': 'notice',
     'Recording': 'recording',
-    'StreamingInferencer': 'streaming',
-    'Trace': 'trace',
     'open_recording': 'sources',
     'plan_windows': 'windows',
     'predict_windows': 'windows',
@@ -28,8 +23,6 @@ __all__ = [
     'FileRecording',
     'FrameEncoder',
     'Recording',
-    'StreamingInferencer',
-    'Trace',
     'open_recording',
     'plan_windows',
     'predict_windows',

@@ -17,6 +17,7 @@ from torch import nn
 from ..errors import ConfigError
 from ..faces import FaceDetector, build_detector
 from ..structures import AffectDataSample
+from ..traces.trace import Trace
 from ..utils.progress import Progress
 from .analysis import Settings, analyse
 from .encoder import FrameEncoder
@@ -25,7 +26,6 @@ from .notice import NOTICE, SYNTHETIC_MODEL_NOTICE
 from .recording import Recording
 from .sources import Source, open_recording, unique_names
 from .stages import StageTimes
-from .trace import Trace
 from .trace_header import made_of, trace_header
 from .windows import BATCH_SIZE, Schedule
 

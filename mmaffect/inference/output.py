@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..errors import ConfigError, CorpusError
 from ..media.container import regular_file
+from ..traces.trace import Trace
 from .recording import Recording
-from .trace import Trace
 from .trace_header import same_making
 
 FORMATS = ('csv', 'json', 'npz')

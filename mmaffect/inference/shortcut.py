@@ -9,9 +9,9 @@ from mmengine.config import Config
 from torch import nn
 
 from ..faces import FaceDetector
+from ..traces.trace import Trace
 from .inferencer import AffectInferencer
 from .sources import Source
-from .trace import Trace
 
 
 def trace(

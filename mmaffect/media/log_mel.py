@@ -167,7 +167,9 @@ class LogMelStream:
 
     def _levels(self, windows: np.ndarray) -> np.ndarray:
         """Every row by itself, in one thread: the same bits in any company, and no waiting for busy cores."""
-        spectrum = np.fft.rfft(windows * self._hann, self.front_end.n_fft)
+        padded = np.zeros((len(windows), self.front_end.n_fft), np.float32)
+        np.multiply(windows, self._hann, out=padded[:, : self._window])
+        spectrum = np.fft.rfft(padded)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
         strength = power if self.front_end.power == 2 else power ** (self.front_end.power / 2)
         mel = np.add.reduceat(strength[:, self._bins] * self._weights, self._bands, axis=1).astype(np.float64)

@@ -39,7 +39,6 @@ class Resampler:
         self._old, self._new = native_rate // divisor, rate // divisor
         if self._old * self._new > MAX_FILTER:
             raise MediaError(f'no resampling from {native_rate} to {rate} Hz; expected rates with a common divisor')
-        self._filter = None
         self._buffer: np.ndarray | None = None
         self._received = self._given = 0
         if self._old != self._new:
@@ -49,12 +48,15 @@ class Resampler:
             # ``functional.resample`` computes the filter in the type of the sound: the same here.
             filter_ = Resample(self._old, self._new, dtype=torch.float32)
             self._width = filter_.width
-            self._filter = filter_.kernel[:, 0].numpy()
+            kernel = filter_.kernel[:, 0].numpy()
+            self._length = kernel.shape[1]
             # Of each phase only the taps that are not zero.
-            used = np.abs(self._filter) > 1e-10 * np.abs(self._filter).max()
+            used = np.abs(kernel) > 1e-10 * np.abs(kernel).max()
             first = used.argmax(axis=1)
-            self._taps = int((self._filter.shape[1] - used[:, ::-1].argmax(axis=1) - first).max())
-            self._first = np.minimum(first, self._filter.shape[1] - self._taps)
+            self._taps = int((self._length - used[:, ::-1].argmax(axis=1) - first).max())
+            self._first = np.minimum(first, self._length - self._taps)
+            taps = self._first[:, None] + np.arange(self._taps)
+            self._weights = np.take_along_axis(kernel, taps, axis=1).T[..., None].copy()
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Take the next samples.
@@ -66,7 +68,7 @@ class Resampler:
             ``(m,)`` or ``(channels, m)``, float32: all samples that nothing to come can change.
         """
         samples = np.asarray(samples, dtype=np.float32)
-        if self._filter is None:
+        if self._old == self._new:
             return samples
         if self._buffer is None:
             self._buffer = np.zeros((*samples.shape[:-1], self._width), np.float32)
@@ -90,15 +92,17 @@ class Resampler:
     def _filtered(self, samples: np.ndarray) -> np.ndarray:
         """Whole periods of the result. The buffer begins where the filter of the next period does."""
         buffer = np.concatenate((self._buffer, samples), axis=-1)
-        length = self._filter.shape[1]
-        periods = max((buffer.shape[-1] - length) // self._old + 1, 0)
+        periods = max((buffer.shape[-1] - self._length) // self._old + 1, 0)
         self._buffer = buffer[..., periods * self._old :].copy()
-        result = np.zeros((*buffer.shape[:-1], periods, self._new), np.float32)
-        if periods:
-            # Tap by tap, in one thread: the same bits whatever the pieces, and no waiting for busy cores.
-            spans = sliding_window_view(buffer, length, axis=-1)[..., :: self._old, :]
-            phases = np.arange(self._new)
-            for tap in range(self._taps):
-                result += spans[..., self._first + tap] * self._filter[phases, self._first + tap]
         self._given += periods * self._new
-        return result.reshape(*buffer.shape[:-1], periods * self._new)
+        result = np.zeros((*buffer.shape[:-1], self._new, periods), np.float32)
+        if periods:
+            spans = sliding_window_view(buffer, self._length, axis=-1)[..., :: self._old, :]
+            spans = np.ascontiguousarray(np.swapaxes(spans, -1, -2))
+            product = np.empty_like(result)
+            # Tap by tap, in one thread: the same bits whatever the pieces, and no waiting for busy cores.
+            for tap, weights in enumerate(self._weights):
+                np.take(spans, self._first + tap, axis=-2, out=product, mode='clip')
+                product *= weights
+                result += product
+        return np.swapaxes(result, -1, -2).reshape(*buffer.shape[:-1], periods * self._new)

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..inference.trace_summary import QUADRANTS
+from ..traces.summary import QUADRANTS
 from .page import text
 
 if TYPE_CHECKING:
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
 
 COUNTS = {
     'declared': 'frames declared',

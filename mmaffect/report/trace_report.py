@@ -11,15 +11,15 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
-from ..inference.trace_summary import frame_lengths
 from ..structures import AFFECT
+from ..traces.summary import frame_lengths
 from .facts import duration_text, facts_markup, lead, summary_markup
 from .packing import pack_flags, pack_pixels, pack_times, pack_unit
 from .page import build_page, text, write_page
 from .playable import Playable, playable
 
 if TYPE_CHECKING:
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
 
 # Beyond it a page takes seconds to open.
 MAX_BYTES = 64 << 20

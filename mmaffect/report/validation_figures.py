@@ -12,7 +12,7 @@ from ..evaluation.functional import Moments, bootstrap_interval, concordance_cor
 from ..structures import AFFECT
 
 if TYPE_CHECKING:
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .trace_report import packed_annotation
 from .validation_figures import Agreement, Trial, density, pooled_figures, trial_figures
 
 if TYPE_CHECKING:
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
 
 STYLES = ('base.css', 'validation.css')
 SCRIPTS = ('base.js', 'drawing.js', 'validation_charts.js', 'validation.js')

@@ -10,7 +10,7 @@ from ..errors import ConfigError
 from ..evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
 
 if TYPE_CHECKING:
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
 
 # Names that begin with a dot are of files that a killed run was writing.
 TRACES = '[!.]*.csv'
@@ -40,7 +40,7 @@ def read_traces(folder: str | Path) -> list[Trace]:
         ConfigError: none of them has annotations, as those of tools/infer.py.
         CorpusError: a file is no trace or damaged.
     """
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
 
     traces = [Trace.load(path) for path in sorted(Path(folder).glob(TRACES))]
     if all(trace.annotated is None for trace in traces):

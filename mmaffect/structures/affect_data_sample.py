@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from mmengine.structures import BaseDataElement
 
 if TYPE_CHECKING:
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
 
 AFFECT = ('valence', 'arousal')
 """The annotated dimensions, in the order of their columns everywhere."""
@@ -52,6 +52,6 @@ class AffectDataSample(BaseDataElement):
         return 'timestamps' in self and ('pred_affect' in self or 'gt_affect' in self) and len(self.timestamps) > 0
 
     def _trace(self) -> 'Trace':
-        from ..inference.trace import Trace
+        from ..traces.trace import Trace
 
         return Trace.from_data_sample(self)

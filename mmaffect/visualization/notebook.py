@@ -12,7 +12,7 @@ from .figure import png
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
 
 STATISTICS = ('mean', 'sd', 'min', 'median', 'max')
 

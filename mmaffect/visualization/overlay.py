@@ -16,7 +16,7 @@ from .overlay_strip import FACES, GROUND, PRESENCE, WARNING, Strip, signed
 
 if TYPE_CHECKING:
     from ..inference.recording import Recording
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
     from ..utils.progress import Progress
 
 SAMPLE_RATE = 48000

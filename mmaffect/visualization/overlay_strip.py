@@ -12,7 +12,7 @@ from ..structures import AFFECT
 from .lettering import Colour, text_size, write_line
 
 if TYPE_CHECKING:
-    from ..inference.trace import Trace
+    from ..traces.trace import Trace
 
 GROUND: Colour = (18, 20, 24)
 PANEL: Colour = (30, 33, 39)

@@ -9,11 +9,12 @@ from filelock import FileLock
 
 from mmaffect.datasets.features import FeatureWriter
 from mmaffect.engine import training
-from mmaffect.engine.comparison import comparison_table, summarise, train_once
+from mmaffect.engine.comparison import Comparison, comparison_table, summarise, train_once
 from mmaffect.engine.run_settings import run_digest, run_settings
 from mmaffect.engine.running import load_config
 from mmaffect.engine.training import check_data, folder_lock, train_or_keep
 from mmaffect.errors import ConfigError
+from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
 from tests.corpora import write_corpus
 
 TRIALS = [('a1', 'train', 130, True), ('a2', 'train', 60, False), ('b1', 'val', 110, True), ('b2', 'val', 40, True)]
@@ -213,3 +214,36 @@ def test_changed_features_of_others_are_another_run(corpus, tmp_path):
     path = corpus / 'features/demo/visual/a1.npy'
     np.save(path, np.load(path) + 1)
     assert train_once(CONFIG, 0, str(tmp_path / 'again'), str(corpus), options=SHORT)['config'] != first['config']
+
+
+def finished(seed, value, synthetic=True):
+    history = {f'CCC/{one}': [value, value] for one in ('valence', 'arousal', 'mean')}
+    facts = {'corpus': 'demo', 'split': 'validation', 'parameters': 1000, 'seconds': None}
+    return {'seed': seed, 'history': history, 'synthetic': synthetic, **facts}
+
+
+def test_a_comparison_is_written_read_and_shows_itself(tmp_path):
+    comparison = Comparison({'<a>': [finished(0, 0.25), finished(2, 0.75)], 'b': [finished(0, 0.5)]}, ['b, seed 2: no'])
+    comparison.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f'comparison.{suffix}' for suffix in ('md', 'json', 'png')}
+    text = (tmp_path / 'comparison.md').read_text()
+    assert text.startswith('CCC on demo, validation: mean ± standard deviation over seeds 0, 2; best epoch')
+    assert text.endswith(f'failed: b, seed 2: no\n\n{SYNTHETIC_NOTICE}\n')
+    again = Comparison.load(tmp_path)
+    assert again == comparison
+    assert json.loads((tmp_path / 'comparison.json').read_text())['rows']['<a>']['best/CCC/mean'][0] == 0.5
+    html = again._repr_html_()
+    assert '<th>&lt;a&gt;</th><td>0.500 ± 0.354</td>' in html
+    assert html.count('data:image/png;base64,') == 1
+    assert SYNTHETIC_NOTICE in html
+    assert again._repr_png_().startswith(b'\x89PNG')
+    assert SYNTHETIC_NOTICE not in Comparison({'b': [finished(0, 0.5, synthetic=False)]})._repr_html_()
+
+
+def test_what_is_no_comparison_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match=r'no comparison\.json; expected the work dir of a comparison'):
+        Comparison.load(tmp_path)
+    for content in ('', '[]', '{}', '{"runs": {"a": []}, "failed": []}', '{"runs": {"a": [{}]}}', '{"runs": {}}'):
+        (tmp_path / 'comparison.json').write_text(content)
+        with pytest.raises(ConfigError, match=r'comparison\.json: damaged; expected what tools/analysis/compare.py'):
+            Comparison.load(tmp_path)

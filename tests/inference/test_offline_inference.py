@@ -10,9 +10,9 @@ from mmaffect.datasets import collate_windows
 from mmaffect.errors import ConfigError, CorpusError
 from mmaffect.inference import CorpusTrial, FrameEncoder
 from mmaffect.inference.analysis import Settings, analyse
-from mmaffect.inference.streaming import StreamingInferencer
 from mmaffect.inference.windows import plan_windows
 from mmaffect.registry import DATASETS, MODELS
+from mmaffect.streaming.inferencer import StreamingInferencer
 from tests.corpora import write_corpus
 from tests.toy_estimators import CASES, toy_model
 

@@ -10,9 +10,10 @@ import pytest
 from media_files import clicks, pattern
 
 from mmaffect.errors import MediaError
-from mmaffect.media import VideoReader, capture, live_sources, read_sound, write_video
+from mmaffect.live import sources
+from mmaffect.live.sources import is_stream, open_devices, open_stream, play_file
+from mmaffect.media import VideoReader, capture, read_sound, write_video
 from mmaffect.media.capture import Capture, CaptureClock, Piece, container_pieces
-from mmaffect.media.live_sources import is_stream, open_devices, open_stream, play_file
 
 
 def everything(source):
@@ -181,8 +182,8 @@ def devices(monkeypatch, files, system='linux'):
             raise found
         return really(str(found))
 
-    monkeypatch.setattr(live_sources.sys, 'platform', system)
-    monkeypatch.setattr(live_sources, '_is_format', lambda name: name in files)
+    monkeypatch.setattr(sources.sys, 'platform', system)
+    monkeypatch.setattr(sources, '_is_format', lambda name: name in files)
     monkeypatch.setattr(av, 'open', open_device)
     return opened
 

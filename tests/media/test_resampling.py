@@ -36,6 +36,14 @@ def test_equals_torchaudio_on_the_whole(native, rate, sizes):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(('native', 'rate'), RATES)
+def test_pieces_do_not_change_a_bit(native, rate):
+    samples = noise(native, 3)
+    whole = in_pieces(Resampler(native, rate), samples, [10**6])
+    for sizes in ([1, 2, 0, 700, 5], [20001]):
+        np.testing.assert_array_equal(in_pieces(Resampler(native, rate), samples, sizes), whole)
+
+
 def test_channels_are_resampled_alike():
     samples = np.stack([noise(44100), -noise(44100)[::-1]])
     found = in_pieces(Resampler(44100, 16000), samples, [3000])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmaffect.inference.trace import Trace
 from mmaffect.media import write_video
+from mmaffect.traces.trace import Trace
 
 FPS = 25
 GREY_STEP = 5

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmaffect.inference import Trace
 from mmaffect.media import write_video
+from mmaffect.traces import Trace
 from tests.toy_estimators import toy_model
 
 ROOT = Path(__file__).parents[2]

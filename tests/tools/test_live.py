@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from mmaffect.apis import get_model
-from mmaffect.inference import Trace
 from mmaffect.media import write_video
+from mmaffect.traces import Trace
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/grjca_demo.py'

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmaffect.errors import MediaError
-from mmaffect.inference.trace import Trace
+from mmaffect.traces.trace import Trace
 from mmaffect.visualization import Overlay, write_overlay
 from mmaffect.visualization.lettering import text_size, write_line
 from mmaffect.visualization.overlay_strip import BRIGHT, FACES, PRESENCE, TARGETS, WARNING, Strip

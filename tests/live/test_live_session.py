@@ -8,17 +8,17 @@ import av
 import cv2
 import numpy as np
 import pytest
-from streaming_material import DETECTOR, make_model
 
 from mmaffect.errors import ConfigError, MediaError
-from mmaffect.inference import Trace
-from mmaffect.inference.live_loop import LiveStep
-from mmaffect.inference.live_session import LiveSession
-from mmaffect.inference.live_view import TextView, WindowView, draw, spark
-from mmaffect.inference.live_writing import GrowingTrace
 from mmaffect.inference.loading import LoadedModel
-from mmaffect.inference.streaming_values import StreamValues
+from mmaffect.live.loop import LiveStep
+from mmaffect.live.session import LiveSession
+from mmaffect.live.view import TextView, WindowView, draw, spark
+from mmaffect.live.writing import GrowingTrace
 from mmaffect.media import write_video
+from mmaffect.streaming.values import StreamValues
+from mmaffect.traces import Trace
+from tests.streaming_material import DETECTOR, make_model
 
 
 @pytest.fixture(scope='module')

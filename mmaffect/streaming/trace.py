@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..inference.notice import NOTICE, SYNTHETIC_MODEL_NOTICE
+from ..traces.trace import FACE_UNKNOWN, VOICE_UNKNOWN, Trace
 from ..version import __version__
-from .notice import NOTICE, SYNTHETIC_MODEL_NOTICE
-from .streaming_values import StreamValues
-from .trace import FACE_UNKNOWN, VOICE_UNKNOWN, Trace
+from .values import StreamValues
 
 if TYPE_CHECKING:
-    from .streaming import StreamingInferencer
+    from .inferencer import StreamingInferencer
 
 
 def stream_header(

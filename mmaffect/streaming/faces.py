@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError, MediaError
 from ..faces import FaceDetector, OnlineFaces, build_detector, crop_face
-from .encoder import FrameEncoder
+from ..inference.encoder import FrameEncoder
 
 
 @dataclass(frozen=True, eq=False)

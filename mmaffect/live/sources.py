@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import MediaError
-from .capture import BLOCK_SECONDS, SILENT_DEVICE, Capture, CaptureClock, Piece, container_pieces
-from .container import CONTAINERS, probe, video_stream
-from .reading import VideoReader
+from ..media.capture import BLOCK_SECONDS, SILENT_DEVICE, Capture, CaptureClock, Piece, container_pieces
+from ..media.container import CONTAINERS, probe, video_stream
+from ..media.reading import VideoReader
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-    from .sound import SoundReader
+    from ..media.sound import SoundReader
 
 # Device formats of FFmpeg, in the order in which they are tried, and the device that is taken when none is named.
 CAMERAS = {'linux': {'v4l2': '/dev/video0'}, 'darwin': {'avfoundation': '0'}, 'win32': {'dshow': None}}
@@ -138,7 +138,7 @@ def play_file(path: str | Path, sample_rate: int, speed: float | None = 1.0) -> 
         MediaError: as ``probe`` and ``VideoReader``, or a speed that is not greater than 0.
         FileNotFoundError, IsADirectoryError, PermissionError: as the system says.
     """
-    from .sound import open_sound
+    from ..media.sound import open_sound
 
     if speed is not None and not 0 < speed < float('inf'):
         raise MediaError(f'speed={speed}; expected a number greater than 0')

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from .streaming_trace import values_trace
-from .streaming_values import StreamValues
-from .trace import Trace
-from .trace_files import SUFFIXES
+from ..streaming.trace import values_trace
+from ..streaming.values import StreamValues
+from ..traces.files import SUFFIXES
+from ..traces.trace import Trace
 
 INTERRUPTED = 'interrupted'
 

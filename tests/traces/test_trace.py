@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mmaffect.inference.notice import NOTICE, SYNTHETIC_MODEL_NOTICE
-from mmaffect.inference.trace import Trace
 from mmaffect.structures import AffectDataSample
+from mmaffect.traces.trace import Trace
 from tests.made_traces import make_trace
 
 PNG = b'\x89PNG'

@@ -11,8 +11,8 @@ import pytest
 
 from mmaffect.errors import ConfigError, CorpusError
 from mmaffect.evaluation import read_predictions
-from mmaffect.inference.trace import Trace
-from mmaffect.inference.trace_files import COLUMNS, HEADER
+from mmaffect.traces.files import COLUMNS, HEADER
+from mmaffect.traces.trace import Trace
 from tests.made_traces import make_trace
 
 DOC = Path(__file__).parents[2] / 'docs/trace_format.md'

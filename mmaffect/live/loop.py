@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..media.capture import Capture, Piece
-from .streaming import StreamingInferencer
-from .streaming_values import StreamValues
+from ..streaming.inferencer import StreamingInferencer
+from ..streaming.values import StreamValues
 
 READ_SECONDS = 0.1
 
@@ -59,7 +59,7 @@ def follow(capture: Capture, inferencer: StreamingInferencer) -> Iterator[LiveSt
 
 def _push(inferencer: StreamingInferencer, pieces: list[Piece]) -> StreamValues:
     """All sound first, then the pictures at once: the order changes nothing, and is the fastest."""
-    from .streaming_values import join_values
+    from ..streaming.values import join_values
 
     values = [inferencer.push()]
     values += [inferencer.push(audio=one.sound, audio_time=one.time) for one in pieces if one.sound is not None]

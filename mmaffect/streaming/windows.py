@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from torch import nn
 
-from .windows import FrameFeatures, Window, delayed_window, gather, run_windows
+from ..inference.windows import FrameFeatures, Window, delayed_window, gather, run_windows
 
 Prediction = tuple[np.ndarray, dict[str, np.ndarray]]
 

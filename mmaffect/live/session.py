@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..media.live_sources import is_stream, open_devices, open_stream, play_file
+from ..inference.encoder import FrameEncoder
+from ..inference.loading import LoadedModel
 from ..media.voice import VOICE_RATE
-from .encoder import FrameEncoder
-from .live_loop import follow
-from .live_view import TextView, WindowView
-from .live_writing import GrowingTrace
-from .loading import LoadedModel
-from .streaming import StreamingInferencer
-from .streaming_trace import stream_header
-from .streaming_values import StreamValues
+from ..streaming.inferencer import StreamingInferencer
+from ..streaming.trace import stream_header
+from ..streaming.values import StreamValues
+from .loop import follow
+from .sources import is_stream, open_devices, open_stream, play_file
+from .view import TextView, WindowView
+from .writing import GrowingTrace
 
 NOMINAL_FPS = 25.0
 

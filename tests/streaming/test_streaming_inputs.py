@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from streaming_material import DETECTOR, POINTS, L, Material, StreamTestDetector, make_model
 
 from mmaffect.demo.voice import draw_voice, speak
 from mmaffect.errors import ConfigError, MediaError
 from mmaffect.faces import crop_face
-from mmaffect.inference import streaming
 from mmaffect.inference.analysis import Settings, analyse
 from mmaffect.inference.encoder import FrameEncoder
 from mmaffect.inference.recording import ArrayRecording
-from mmaffect.inference.streaming import StreamingInferencer
-from mmaffect.inference.streaming_voice import StreamVoice
 from mmaffect.media import VoiceDetector, VoiceSegments, voice_presence
+from mmaffect.streaming import inferencer as streaming
+from mmaffect.streaming.inferencer import StreamingInferencer
+from mmaffect.streaming.voice import StreamVoice
+from tests.streaming_material import DETECTOR, POINTS, L, Material, StreamTestDetector, make_model
 
 
 def pictures(count=43, seed=3):

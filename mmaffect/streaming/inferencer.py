@@ -16,19 +16,19 @@ from torch import nn
 
 from ..errors import ConfigError, MediaError
 from ..faces import FaceDetector
+from ..inference.encoder import FrameEncoder
+from ..inference.loading import LoadedModel, load_estimator
+from ..inference.windows import check_delayed, run_windows
 from ..media.voice import VOICE_RATE
-from .encoder import FrameEncoder
-from .loading import LoadedModel, load_estimator
-from .streaming_faces import NO_FACE, FaceFeatures, FaceFinder, StreamFace, pushed_faces
-from .streaming_sound import SoundTimeline, StreamRows, check_rate, patch_look_ahead, resampling_look_ahead
-from .streaming_trace import stream_trace
-from .streaming_values import Latency, StreamValues, join_values
-from .streaming_voice import VOICE_LOOK_AHEAD, StreamVoice
-from .streaming_windows import Prediction, StreamWindows
-from .windows import check_delayed, run_windows
+from .faces import NO_FACE, FaceFeatures, FaceFinder, StreamFace, pushed_faces
+from .sound import SoundTimeline, StreamRows, check_rate, patch_look_ahead, resampling_look_ahead
+from .trace import stream_trace
+from .values import Latency, StreamValues, join_values
+from .voice import VOICE_LOOK_AHEAD, StreamVoice
+from .windows import Prediction, StreamWindows
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from ..traces.trace import Trace
 
 FRAMES_AT_ONCE = 32
 

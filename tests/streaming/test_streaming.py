@@ -5,13 +5,13 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from streaming_material import CASES, L, Material, make_model, settings
 
 from mmaffect.datasets import AffectDataset, CorpusWriter, collate_windows
 from mmaffect.errors import ConfigError, MediaError
-from mmaffect.inference.streaming import StreamingInferencer
-from mmaffect.inference.streaming_sound import SoundTimeline, StreamRows
 from mmaffect.media.log_mel import get_front_end, log_mel
+from mmaffect.streaming.inferencer import StreamingInferencer
+from mmaffect.streaming.sound import SoundTimeline, StreamRows
+from tests.streaming_material import CASES, L, Material, make_model, settings
 
 
 def witness(case, model, material, hop, delay, root):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..structures import AFFECT
-from .live_loop import LiveStep
+from .loop import LiveStep
 
 BARS = '▁▂▃▄▅▆▇█'
 SHORT = 16

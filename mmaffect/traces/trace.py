@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CorpusError
+from ..inference.notice import NOTICE, SYNTHETIC_MODEL_NOTICE
 from ..structures import AFFECT, AffectDataSample
-from .notice import NOTICE, SYNTHETIC_MODEL_NOTICE
-from .trace_files import BOX, GATE, SCHEMA, VERSION, read_trace, trace_columns, write_trace
-from .trace_summary import summarise_trace
+from .files import BOX, GATE, SCHEMA, VERSION, read_trace, trace_columns, write_trace
+from .summary import summarise_trace
 
 if TYPE_CHECKING:
     import pandas
@@ -228,7 +228,7 @@ class Trace:
 
     def to_data_sample(self) -> AffectDataSample:
         """As a sample of the whole recording; :meth:`from_data_sample` is the inverse."""
-        from .trace_samples import to_data_sample
+        from .samples import to_data_sample
 
         return to_data_sample(self)
 
@@ -239,7 +239,7 @@ class Trace:
         Raises:
             ValueError: if it has neither, or no times.
         """
-        from .trace_samples import from_data_sample
+        from .samples import from_data_sample
 
         return from_data_sample(sample)
 
