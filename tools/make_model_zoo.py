@@ -1,4 +1,4 @@
-"""Write model-index.yml and model_zoo.md from configs/metafiles/*.yml.
+"""Write model-index.yml, model_zoo.md and docs/model_cards/*.md from configs/metafiles/*.yml.
 
 ``--measure`` first counts parameters, FLOPs and activations of every model and writes them into the metafiles;
 ``--check`` writes nothing and exits with 1 if a file is out of date, a config has no entry or one of its sizes changed.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from mmaffect.apis.zoo import INDEX, read_metafiles
+from mmaffect.apis.zoo import INDEX, ModelInfo, read_metafiles
 from mmaffect.errors import ConfigError
 from mmaffect.utils.cli import run_tool
 from mmaffect.utils.files import write_text
@@ -21,13 +21,16 @@ KEYS = ('In Collection', 'Form', 'Metadata', 'Results')
 BACKBONES = ('Audio Backbone', 'Visual Backbone')
 SIZES = ('Parameters', 'FLOPs', 'Window', 'Activations')
 ZOO = 'model_zoo.md'
+CARDS = 'docs/model_cards'
 GENERATED = 'tools/make_model_zoo.py writes this file from configs/metafiles/*.yml'
 
 HEADER = f"""<!-- {GENERATED}; do not edit it. -->
 # Model zoo
 
-No weights trained by mmaffect on Aff-Wild2 are published: the corpus needs a signed licence, and none of these rows was
-reproduced here yet. Weights that others published are read by `tools/model_converters/`.
+No weights trained by mmaffect on Aff-Wild2 are published: the corpus needs a signed licence, and none of the rows for
+it was reproduced here yet. Weights that others published are read by `tools/model_converters/`. The weights of
+`grjca_demo` come with the package, to try it out: they were trained on a synthetic corpus, and what they say about
+people means nothing. What every model is, what it takes and what it must not be used for stands in its card.
 
 `mmaffect.apis.get_model('grjca_affwild2')` builds a model by its config's name; `list_models('*grjca*')` finds names.
 Weights are fetched once into `~/.cache/mmaffect`, continued after a cut, and compared with their SHA-256 whenever they
@@ -84,6 +87,26 @@ def zoo_text(root: Path) -> str:
     return '\n'.join(parts)
 
 
+def card_path(model: dict) -> str:
+    """Path of a model's card, from the root."""
+    return f'{CARDS}/{model["Name"]}.md'
+
+
+def cards(root: Path) -> dict[str, str]:
+    """Text of every model card by its path from the root; models without a config have none."""
+    from mmaffect.apis.model_card import model_card
+    from mmaffect.engine.running import load_config
+
+    collections, models = read_metafiles(metafiles(root))
+    found = {}
+    for one in models:
+        config = root / one['Config']
+        if config.is_file():
+            info = ModelInfo.of(one['Name'], config, collections[one['In Collection']], one, root)
+            found[card_path(one)] = f'<!-- {GENERATED}; do not edit it. -->\n{model_card(info, load_config(config))}'
+    return found
+
+
 def check_entries(models: list[dict], sizes: tuple[str, ...] = ()) -> None:
     """Refuse entries that lack what the table shows.
 
@@ -102,7 +125,7 @@ def check_entries(models: list[dict], sizes: tuple[str, ...] = ()) -> None:
 def model_rows(models: list[dict]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the table of models."""
     sizes = ['parameters', 'GFLOPs per window', 'activations, GiB per window']
-    head = ['config', 'system, form', 'audio', 'visual', *sizes, 'weights']
+    head = ['config', 'system, form', 'audio', 'visual', *sizes, 'weights', 'card']
     rows = []
     for one in models:
         found = one['Metadata']
@@ -110,7 +133,7 @@ def model_rows(models: list[dict]) -> tuple[list[str], list[list[str]]]:
         backbones = [found[key] or '–' for key in BACKBONES]
         flops = f'{found["FLOPs"] / 1e9:,.1f} ({found["Window"]} frames)'
         sizes = [f'{found["Parameters"]:,}', flops, f'{found["Activations"] / 2**30:,.2f}']
-        rows.append([config_link(one), system, *backbones, *sizes, weights_text(one)])
+        rows.append([config_link(one), system, *backbones, *sizes, weights_text(one), f'[card]({card_path(one)})'])
     return head, rows
 
 
@@ -175,16 +198,25 @@ def measure(root: Path) -> None:
         write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120))
 
 
+def texts(root: Path) -> dict[str, str]:
+    """Text of every file that this tool writes, by its path from the root."""
+    return {INDEX: index_text(root), ZOO: zoo_text(root), **cards(root)}
+
+
 def problems(root: Path) -> list[str]:
     """What is out of date, one line each."""
     found = []
-    for name, text in ((INDEX, index_text(root)), (ZOO, zoo_text(root))):
+    for name, text in texts(root).items():
         old = (root / name).read_text(encoding='utf-8') if (root / name).is_file() else ''
         diff = difflib.unified_diff(old.splitlines(), text.splitlines(), lineterm='', n=0)
         changed = next((line for line in diff if line[:1] in '+-' and line[:3] not in ('+++', '---')), None)
         if changed is not None:
             found.append(f'{name}: out of date: {changed}')
     models = read_metafiles(metafiles(root))[1]
+    known = {card_path(one) for one in models}
+    for path in sorted((root / CARDS).glob('*.md')):
+        if path.relative_to(root).as_posix() not in known:
+            found.append(f'{path.relative_to(root)}: the card of no model')
     for one in models:
         if not (root / one['Config']).is_file():
             found.append(f'{one["Name"]}: {one["Config"]} does not exist')
@@ -216,9 +248,10 @@ def main() -> int:
         return 1 if found else 0
     if args.measure:
         measure(args.root)
-    write_text(args.root / INDEX, index_text(args.root))
-    write_text(args.root / ZOO, zoo_text(args.root))
-    print(f'wrote {INDEX} and {ZOO}')
+    found = texts(args.root)
+    for name, text in found.items():
+        write_text(args.root / name, text)
+    print(f'wrote {INDEX}, {ZOO} and {len(found) - 2} cards in {CARDS}')
     return 0
 
 

@@ -6,6 +6,7 @@ only an expected SHA-256 tells that a bit has changed.
 """
 
 import hashlib
+import json
 import os
 import re
 import stat
@@ -26,6 +27,8 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 DTYPES = frozenset((*FLOATS, torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64))
 # Tensors may share memory (tied weights), but not by the thousand.
 MAX_SHARING = 4
+# In the header of safetensors: what is known of the weights, as JSON.
+META_KEY = 'mmaffect'
 
 
 def read_checkpoint(
@@ -40,7 +43,8 @@ def read_checkpoint(
         log: log the SHA-256 of a file of which none is expected.
 
     Returns:
-        The checkpoint: a Runner's with ``state_dict``, ``meta``, ..., or ``{'state_dict': ...}``.
+        The checkpoint: a Runner's with ``state_dict``, ``meta``, ..., or ``{'state_dict': ...}``; of published weights
+        ``state_dict`` and ``meta``.
 
     Raises:
         CheckpointError: if the file is missing, too large, damaged, not a checkpoint, or has values that are not
@@ -154,7 +158,7 @@ def _read(file: BinaryIO, size: int, path: Path, expected_sha256: str | None, ma
         raise CheckpointError(f'SHA-256 is {found}, expected {expected_sha256}; fetch it again')
     if kind == 'safetensors':
         check_safetensors(head)
-        checkpoint = {'state_dict': _read_safetensors(path)}
+        checkpoint = _read_safetensors(path)
     else:
         file.seek(0)
         if kind == 'zip':
@@ -195,13 +199,18 @@ def _read_torch(file: BinaryIO) -> dict:
     return checkpoint if 'state_dict' in checkpoint else {'state_dict': checkpoint}
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
+def _read_safetensors(path: Path) -> dict:
+    from safetensors import safe_open
 
     try:
-        return load_file(path)
+        with safe_open(path, framework='pt') as file:
+            checkpoint: dict = {'state_dict': {key: file.get_tensor(key) for key in file.keys()}}  # noqa: SIM118
+            text = (file.metadata() or {}).get(META_KEY)
+        if text is not None:
+            checkpoint['meta'] = dict(json.loads(text))
     except Exception as error:
         raise CheckpointError(f'damaged ({type(error).__name__})') from None
+    return checkpoint
 
 
 def _check_sizes(checkpoint: dict, size: int) -> None:

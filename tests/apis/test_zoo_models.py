@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from mmengine.config import Config
+from safetensors.torch import load_file
 
 from mmaffect.apis import get_model, get_model_info, init_model, list_models, zoo
 from mmaffect.errors import CheckpointError, ConfigError, DownloadError
@@ -78,7 +79,9 @@ def test_what_is_known_of_a_model():
     assert info.collection['Paper']['URL'] == 'https://arxiv.org/abs/2503.12261v1'
     assert info.entry['Results'][0]['Metrics'] == {'CCC valence': 0.623, 'CCC arousal': 0.660}
     assert info.weights is None
-    assert get_model_info('grjca_demo').entry == {}
+    assert not info.synthetic
+    assert get_model_info('audio_demo').entry == {}
+    assert get_model_info('grjca_demo').synthetic
 
 
 def test_unknown_name():
@@ -89,10 +92,49 @@ def test_unknown_name():
 def test_no_weights_are_published():
     with pytest.raises(ConfigError, match=r'grjca_affwild2: no weights are published; Aff-Wild2 needs a signed'):
         get_model('grjca_affwild2', pretrained=True)
-    with pytest.raises(ConfigError, match=r'grjca_demo: no weights are published; train it'):
-        get_model('grjca_demo', pretrained=True)
+    with pytest.raises(ConfigError, match=r'audio_demo: no weights are published; train it'):
+        get_model('audio_demo', pretrained=True)
     with pytest.raises(ConfigError, match='takes the name of a model'):
         get_model(ROOT / 'configs/grjca_demo.py', pretrained=True)
+
+
+def test_weights_that_come_with_the_package(monkeypatch):
+    """Nothing is asked for them, whatever MMAFFECT_ZOO says."""
+    monkeypatch.setenv('MMAFFECT_ZOO', 'https://example.invalid/weights')
+    weights = get_model_info('grjca_demo').weights
+    path = Path(weights.url)
+    assert path.parent == ROOT / 'weights'
+    assert (path.stat().st_size, sha256(path)) == (weights.size, weights.sha256)
+    assert weights.sha256[:8] in path.name
+    model = get_model('grjca_demo', pretrained=True)
+    state = load_file(path)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert {value.dtype for value in state.values()} == {torch.float32, torch.int64}
+    # Log-mel values of the demo corpus in dB, which the preprocessor must know.
+    assert model.data_preprocessor.audio_mean.item() == pytest.approx(-23.03, abs=0.01)
+    assert model.dataset_meta['synthetic']
+    assert model.dataset_meta['corpus'] == 'demo'
+
+
+def test_weights_stay_within_the_folder(tiny):
+    write_entry(tiny, 'tiny.pth')
+    assert get_model_info('tiny').weights.url == str(tiny / 'tiny.pth')
+    assert torch.equal(
+        predict(get_model('tiny', pretrained=True).eval()), predict(init_model('tiny', tiny / 'tiny.pth'))
+    )
+    for place in ('../tiny.pth', 'configs/../../tiny.pth', '/etc/passwd'):
+        write_entry(tiny, place)
+        with pytest.raises(ConfigError, match=f'tiny: Weights: {place}; expected a URL, or a path within {tiny}'):
+            get_model_info('tiny')
+
+
+def test_what_a_checkpoint_says_of_its_data(tiny):
+    assert init_model('tiny', tiny / 'tiny.pth').dataset_meta is None
+    state = torch.load(tiny / 'tiny.pth')['state_dict']
+    for meta, expected in (({'dataset_meta': {'synthetic': True}}, {'synthetic': True}), ({'dataset_meta': 3}, None)):
+        torch.save({'state_dict': state, 'meta': meta}, tiny / 'tiny.pth')
+        assert init_model('tiny', tiny / 'tiny.pth').dataset_meta == expected
+        assert get_model('tiny', tiny / 'tiny.pth').dataset_meta == expected
 
 
 def test_folder_of_the_user(tiny):
@@ -236,10 +278,14 @@ def test_installed_wheel_finds_its_configs(tmp_path):
     subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=True)
     code = (
         'import mmaffect; from mmaffect.apis import list_models, get_model_info as info;'
-        'print(mmaffect.__file__, info("grjca_demo").config, len(list_models("*_affwild2")))'
+        'demo, count = info("grjca_demo"), len(list_models("*_affwild2"));'
+        'print(mmaffect.__file__, demo.config, demo.weights.url, count)'
     )
     done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    package, config, count = done.stdout.split()
+    package, config, weights, count = done.stdout.split()
     assert package == str(tmp_path / 'mmaffect/__init__.py')
     assert config == str(tmp_path / 'mmaffect/.mim/configs/grjca_demo.py')
+    assert Path(weights).parent == tmp_path / 'mmaffect/.mim/weights'
+    assert sha256(weights) == get_model_info('grjca_demo').weights.sha256
+    assert (tmp_path / 'mmaffect/USE.md').read_text() == (ROOT / 'mmaffect/USE.md').read_text()
     assert int(count) == len(list_models('*_affwild2'))

@@ -47,6 +47,9 @@ def copy(tmp_path):
     (tmp_path / 'configs/metafiles').mkdir(parents=True)
     for name in ('model-index.yml', 'model_zoo.md'):
         shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / 'docs/model_cards').mkdir(parents=True)
+    for name in ('visual_ir50_affwild2', 'gone'):
+        shutil.copy(ROOT / 'docs/model_cards/visual_ir50_affwild2.md', tmp_path / f'docs/model_cards/{name}.md')
     shutil.copytree(ROOT / 'configs/_base_', tmp_path / 'configs/_base_')
     for name in ('audio_vggish_affwild2', 'visual_ir50_affwild2'):
         shutil.copy(ROOT / f'configs/{name}.py', tmp_path / 'configs')
@@ -61,18 +64,29 @@ def test_what_is_out_of_date_is_said(copy):
     lines = run('tools/make_model_zoo.py', '--check', '--root', copy, expect=1).stderr.splitlines()
     assert lines[0] == 'model-index.yml: out of date: -  - configs/metafiles/ca.yml'
     assert lines[1].startswith('model_zoo.md: out of date: ')
-    assert lines[2] == 'visual_ir50_affwild2: Parameters 44369090, its metafile says 7'
-    assert [line.split()[1] for line in lines[3:6]] == ['FLOPs', 'Window', 'Activations']
-    assert lines[6] == 'configs/audio_vggish_affwild2.py: no entry in configs/metafiles'
+    assert lines[
+        2
+    ] == 'docs/model_cards/visual_ir50_affwild2.md: out of date: -| parameters | 44,369,090; 1,820.6 GFLOPs ' + (
+        'a window of 300 frames |'
+    )
+    assert lines[3] == 'docs/model_cards/gone.md: the card of no model'
+    assert lines[4] == 'visual_ir50_affwild2: Parameters 44369090, its metafile says 7'
+    assert [line.split()[1] for line in lines[5:8]] == ['FLOPs', 'Window', 'Activations']
+    assert lines[8] == 'configs/audio_vggish_affwild2.py: no entry in configs/metafiles'
+    assert len(lines) == 10
     (copy / 'configs/visual_ir50_affwild2.py').unlink()
     (copy / 'configs/audio_vggish_affwild2.py').unlink()
     lines = run('tools/make_model_zoo.py', '--check', '--root', copy, expect=1).stderr.splitlines()
-    assert lines[2] == 'visual_ir50_affwild2: configs/visual_ir50_affwild2.py does not exist'
+    assert lines[3] == 'visual_ir50_affwild2: configs/visual_ir50_affwild2.py does not exist'
 
 
 def test_measuring_mends_it(copy):
     (copy / 'configs/audio_vggish_affwild2.py').unlink()
+    (copy / 'docs/model_cards/gone.md').unlink()
+    (copy / 'docs/model_cards/visual_ir50_affwild2.md').unlink()
     run('tools/make_model_zoo.py', '--measure', '--root', copy)
+    card = (copy / 'docs/model_cards/visual_ir50_affwild2.md').read_text()
+    assert card == (ROOT / 'docs/model_cards/visual_ir50_affwild2.md').read_text()
     sizes = yaml.safe_load((copy / 'configs/metafiles/unimodal.yml').read_text())['Models'][0]['Metadata']
     assert (sizes['Parameters'], sizes['Window']) == (44_369_090, 300)
     assert sizes['FLOPs'] == pytest.approx(2 * 300 * 3.03e9, rel=0.01)
@@ -113,6 +127,13 @@ def test_every_entry_says_where_its_figures_are_from(path):
             assert result['Reported In']
             assert set(result['Metrics']) == {'CCC valence', 'CCC arousal'}
             assert all(-1 < value < 1 for value in result['Metrics'].values())
+        for result in model.get('Measured', []):
+            assert result['Split']
+            assert result['How']
+            assert result['Command']
+            for target in ('valence', 'arousal'):
+                low, high = result['Metrics'][f'CCC {target} interval']
+                assert -1 < low < result['Metrics'][f'CCC {target}'] < high < 1
 
 
 def test_print_config(tmp_path):
