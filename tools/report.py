@@ -39,8 +39,8 @@ def main() -> None:
 
 
 def write_recording(args: argparse.Namespace) -> Path:
-    from mmaffect.inference.trace import Trace
     from mmaffect.report import write_report
+    from mmaffect.traces.trace import Trace
 
     traces = [Trace.load(name) for name in args.inputs]
     out = args.out or Path(args.inputs[0]).with_suffix('.html')

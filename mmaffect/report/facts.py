@@ -33,10 +33,10 @@ MINUS = '\u2212'
 
 def lead(header: Mapping, duration: float, traces: int) -> str:
     """The line below the title."""
-    frames = (header.get('frames') or {}).get('decoded')
+    frames = _frames(header).get('decoded')
     parts = [
         duration_text(duration),
-        f'{whole(frames)} frames' if isinstance(frames, int) else None,
+        f'{whole(frames)} frames' if isinstance(frames, int) and frames else None,
         f'{traces} faces' if traces > 1 else None,
         f'model {header["model"]}' if header.get('model') else None,
     ]
@@ -45,7 +45,7 @@ def lead(header: Mapping, duration: float, traces: int) -> str:
 
 def facts_markup(header: Mapping, duration: float) -> str:
     """Recording, model and command as lists of terms."""
-    frames = header.get('frames') or {}
+    frames = _frames(header)
     flags = [str(flag) for flag in header.get('flags') or ()]
     recording = {
         'Trial': header.get('trial'),
@@ -53,14 +53,14 @@ def facts_markup(header: Mapping, duration: float) -> str:
         'Duration': duration_text(duration),
         'Frame rate': f'{header["fps"]:g} per second' if _is_number(header.get('fps')) else None,
         **{name[0].upper() + name[1:]: _count(frames, key) for key, name in COUNTS.items() if key in frames},
-        'Flags': ', '.join(flags) or 'none',
+        'Flags': ', '.join(map(_words, flags)) or 'none',
     }
     model = {
         'Model': header.get('model'),
         'Weights': header.get('weights'),
         'SHA-256 of weights': header.get('weights_sha256'),
-        'Window': _pairs(header.get('window')),
-        'Faces': _pairs(header.get('faces')),
+        'Window': _window(header.get('window')),
+        'Faces': _faces(header.get('faces')),
         'Made with': f'mmaffect {header["mmaffect"]}' if header.get('mmaffect') else None,
         'Format': f'{header.get("schema")} {header.get("version")}' if header.get('schema') else None,
         'Command': header.get('command'),
@@ -136,6 +136,11 @@ def whole(number: int) -> str:
     return f'{number:,}'.replace(',', '\u202f')
 
 
+def _frames(header: Mapping) -> Mapping:
+    frames = header.get('frames')
+    return frames if isinstance(frames, Mapping) else {}
+
+
 def _list(terms: Mapping[str, object]) -> str:
     rows = (f'<dt>{text(term)}</dt><dd>{text(value)}</dd>' for term, value in terms.items() if value not in (None, ''))
     return f'<dl>{"".join(rows)}</dl>'
@@ -146,8 +151,32 @@ def _count(frames: Mapping, key: str) -> str:
     if not _is_number(value):
         return 'not known'
     decoded = frames.get('decoded')
-    share = f' ({_share(value / decoded)})' if key.startswith('with_') and decoded else ''
+    share = f' ({_share(value / decoded)})' if key.startswith('with_') and _is_number(decoded) and decoded else ''
     return whole(value) + share
+
+
+def _window(window: object) -> str | None:
+    known = isinstance(window, Mapping) and all(_is_number(window.get(key)) for key in ('length', 'hop', 'stride'))
+    if not known or window.get('schedule') not in ('overlap', 'delayed'):
+        return _pairs(window)
+    parts = [f'{window["length"]} frames']
+    if window['stride'] != 1:
+        parts.append(f'of which each is {window["stride"]} after the one before')
+    parts.append(f'a new one every {window["hop"]} frames' if window['hop'] != 1 else 'a new one every frame')
+    if window['schedule'] == 'overlap':
+        parts.append('overlaps averaged')
+    else:
+        parts.append(f'values {window.get("delay", 0)} frames late')
+    return ', '.join(parts)
+
+
+def _faces(faces: object) -> str | None:
+    choices = {'largest': 'the largest face', 'longest': 'the face that is seen longest', 'all': 'all faces'}
+    if not isinstance(faces, Mapping) or faces.get('choice') not in choices or not _is_number(faces.get('every')):
+        return _pairs(faces)
+    shown = f' of {faces["min_seconds"]:g} s or more' if _is_number(faces.get('min_seconds')) else ''
+    often = 'in every frame' if faces['every'] == 1 else f'in one of {faces["every"]} frames'
+    return f'{choices[faces["choice"]]}{shown}, detected {often} by {faces.get("detector")}'
 
 
 def _pairs(values: object) -> str | None:
@@ -160,9 +189,10 @@ def _words(name: str) -> str:
     return str(name).replace('_', ' ')
 
 
-def figure(value: float | None) -> str:
-    """A figure to three decimals, a dash for none."""
-    return f'{value:.3f}'.replace('-', MINUS) if _is_number(value) else '–'
+def figure(value: float | None, digits: int = 3) -> str:
+    """A figure to some decimals, a dash for none."""
+    # Without the sign of what is rounded to 0.
+    return f'{round(value, digits) + 0.0:.{digits}f}'.replace('-', MINUS) if _is_number(value) else '–'
 
 
 def _share(value: float | None) -> str:

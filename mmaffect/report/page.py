@@ -91,9 +91,17 @@ def text(value: object) -> str:
         >>> text('<b> & "')
         '&lt;b&gt; &amp; &quot;'
     """
-    # Characters that end or reorder a line are shown, not obeyed.
-    shown = re.sub(r'[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]', '\ufffd', str(value))
-    return escape(shown, quote=True)
+    return escape(plain(value), quote=True)
+
+
+def plain(value: object) -> str:
+    """Text of the data whose characters that end or reorder a line are shown, not obeyed.
+
+    Examples:
+        >>> plain('a\\n\\u202eb')
+        'a��b'
+    """
+    return re.sub(r'[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]', '\ufffd', str(value))
 
 
 def _template(name: str) -> str:

@@ -128,7 +128,6 @@ def _packed(trace: Trace, first: Trace) -> dict:
     """What the scripts draw; times only where they are not the first trace's."""
     same = trace is not first and np.array_equal(trace.times, first.times)
     return {
-        'name': trace.trial,
         'times': None if same else pack_times(trace.times),
         'affect': {target: pack_unit(trace.affect[:, k]) for k, target in enumerate(trace.targets)},
         'annotated': packed_annotation(trace),

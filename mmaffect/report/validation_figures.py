@@ -8,36 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..evaluation.functional import Moments, bootstrap_interval, concordance_correlation_coefficient, degenerate
+from ..evaluation.functional import Agreement, agreement, concordance_correlation_coefficient, degenerate
 from ..structures import AFFECT
 
 if TYPE_CHECKING:
     from ..traces.trace import Trace
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Of one target over all trials; NaN what is undefined.
-
-    Attributes:
-        ccc: pooled over all valid frames, population form.
-        interval: of ``ccc``, 95 %, by bootstrap over trials.
-        pcc: Pearson's correlation, pooled.
-        rmse: root of the mean squared error, pooled.
-        per_trial: mean CCC of the trials that have one.
-        frames: number of valid frames.
-        trials: number of trials with a valid frame.
-        defined: number of trials that have a CCC.
-    """
-
-    ccc: float
-    interval: tuple[float, float]
-    pcc: float
-    rmse: float
-    per_trial: float
-    frames: int
-    trials: int
-    defined: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,21 +57,8 @@ def trial_figures(trace: Trace) -> Trial:
 
 
 def pooled_figures(trials: Sequence[Trial], target: str) -> Agreement:
-    """Figures of one target over all valid frames of all trials, as :class:`CCCMetric` defines them."""
-    pairs = [valid_values(trial.trace, target) for trial in trials]
-    moments = np.array([Moments.of(*pair).values for pair in pairs if len(pair[0])]).reshape(-1, 6)
-    pooled = Moments(moments.sum(axis=0))
-    defined = [trial.ccc[target] for trial in trials if np.isfinite(trial.ccc[target])]
-    return Agreement(
-        ccc=float(pooled.ccc()),
-        interval=bootstrap_interval(moments),
-        pcc=float(pooled.pcc()),
-        rmse=float(pooled.rmse()),
-        per_trial=float(np.mean(defined)) if defined else float('nan'),
-        frames=int(moments[:, 0].sum()),
-        trials=len(moments),
-        defined=len(defined),
-    )
+    """Figures of one target over all valid frames of all trials."""
+    return agreement([valid_values(trial.trace, target) for trial in trials])
 
 
 def density(trials: Sequence[Trial], target: str, bins: int = 64) -> np.ndarray:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigError
+from ..evaluation.functional import Agreement
 from ..evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
 from ..inference.notice import NOTICE
 from .facts import figure, whole
 from .packing import pack_times, pack_unit
-from .page import build_page, text, write_page
+from .page import build_page, plain, text, write_page
 from .trace_report import packed_annotation
-from .validation_figures import Agreement, Trial, density, pooled_figures, trial_figures
+from .validation_figures import Trial, density, pooled_figures, trial_figures
 
 if TYPE_CHECKING:
     from ..traces.trace import Trace
@@ -101,7 +102,7 @@ def _packed(trial: Trial) -> dict:
     trace = trial.trace
     finite = {target: value if np.isfinite(value) else None for target, value in trial.ccc.items()}
     return {
-        'name': trace.trial,
+        'name': plain(trace.trial),
         'ccc': finite,
         'times': pack_times(trace.times),
         'affect': {target: pack_unit(trace.affect[:, k]) for k, target in enumerate(trace.targets)},
@@ -120,9 +121,9 @@ def _pooled_markup(target: str, one: Agreement) -> str:
     low, high = map(figure, one.interval)
     return (
         f'<section class="card pooled {target}" aria-label="{target.capitalize()}, pooled">'
-        f'<h2>{target.capitalize()}</h2><p class="big"><span>CCC</span> {figure(one.ccc)}</p>'
+        f'<h2>{target.capitalize()}</h2><p class="big"><span>CCC</span> {figure(one.ccc, 4)}</p>'
         f'<p class="soft">95\u202f% interval {low} to {high}, by bootstrap over trials</p>'
-        f'<dl><dt>Mean CCC per trial</dt><dd>{figure(one.per_trial)} ({one.defined} of {one.trials} trials)</dd>'
+        f'<dl><dt>Mean CCC per trial</dt><dd>{figure(one.mean_per_trial)} ({one.defined} of {one.trials} trials)</dd>'
         f'<dt>PCC</dt><dd>{figure(one.pcc)}</dd><dt>RMSE</dt><dd>{figure(one.rmse)}</dd>'
         f'<dt>Frames</dt><dd>{whole(one.frames)}</dd></dl></section>'
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
+from ..evaluation.metrics.trace_writer import ABOUT
 
 if TYPE_CHECKING:
     from ..traces.trace import Trace
@@ -52,8 +54,23 @@ def read_traces(folder: str | Path) -> list[Trace]:
 
 
 def is_synthetic(folder: str | Path) -> bool | None:
-    """Whether the logs beside a folder of traces say that the corpus is synthetic; None if there are no logs."""
-    texts = [path.read_text(encoding='utf-8', errors='replace') for path in Path(folder).parent.glob('*/*.log')]
+    """Whether the corpus of a folder of traces is synthetic: ``about.json`` in it or logs beside it say so, else None.
+
+    Raises:
+        ConfigError: ``about.json`` is not what tools/test.py writes.
+    """
+    about = Path(folder, ABOUT)
+    if about.is_file():
+        try:
+            found = json.loads(about.read_bytes())['synthetic']
+        except (ValueError, TypeError, KeyError, RecursionError):
+            found = None
+        if not isinstance(found, bool):
+            raise ConfigError(f'{about}: does not say whether the corpus is synthetic; expected {{"synthetic": ...}}')
+        return found
+    # MMEngine's: a folder and a file of one name.
+    logs = [path for path in Path(folder).parent.glob('*/*.log') if path.stem == path.parent.name]
+    texts = [path.read_text(encoding='utf-8', errors='replace') for path in logs]
     return any(SYNTHETIC_NOTICE in text for text in texts) if texts else None
 
 

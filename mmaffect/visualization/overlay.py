@@ -127,7 +127,7 @@ class Overlay:
         font, gap = self.strip.font, self.strip.gap
         if not np.isfinite(trace.box[index]).all():
             if single and not trace.face[index] and 'face_unknown' not in trace.flags:
-                _tag(picture, 'no face', gap, gap, font, WARNING)
+                _tag(picture, _missing(trace), gap, gap, font, WARNING)
             return
         colour = PRESENCE['face'] if single else FACES[number % len(FACES)]
         x, y, width, height = trace.box[index] * self.scale
@@ -152,6 +152,13 @@ def _drawn(
         yield overlay.draw(index, frame)
         if progress is not None:
             progress.update()
+
+
+def _missing(trace: Trace) -> str:
+    """What to say of a frame without the trace's face: another face may be there."""
+    faces = trace.header.get('faces')
+    one = isinstance(faces, dict) and faces.get('choice') in ('longest', 'all')
+    return 'this face is not seen' if one else 'no face'
 
 
 def _tag(picture: np.ndarray, text: str, x: int, y: int, size: int, colour: tuple[int, int, int]) -> None:

@@ -20,7 +20,7 @@ LINES: Colour = (78, 84, 94)
 SMALL: Colour = (160, 166, 176)
 BRIGHT: Colour = (240, 242, 245)
 TARGETS: dict[str, Colour] = {'valence': (86, 180, 233), 'arousal': (255, 152, 84)}
-PRESENCE: dict[str, Colour] = {'face': (46, 190, 140), 'voice': (214, 139, 178)}
+PRESENCE: dict[str, Colour] = {'face': (214, 139, 178), 'voice': (46, 190, 140)}
 FACES: tuple[Colour, ...] = (
     (86, 180, 233), (255, 152, 84), (46, 190, 140), (214, 139, 178), (240, 228, 66), (190, 160, 255), (230, 90, 90),
 )  # fmt: skip
@@ -113,9 +113,8 @@ class Strip:
         picture[:, : x + 1] = self._past[:, : x + 1]
         picture[:, x + 1 :] = self._future[:, x + 1 :]
         picture[:, self.right + 1 :] = self._past[:, self.right + 1 :]
-        _, top, height = self.panels[-1]
-        cv2.line(picture, (x, self.panels[0][1]), (x, top + height - 1), BRIGHT, max(1, round(self.unit)))
-        for k, (target, top, _) in enumerate(self.panels):
+        for k, (target, top, height) in enumerate(self.panels):
+            cv2.line(picture, (x, top), (x, top + height - 1), BRIGHT, max(1, round(self.unit)))
             self._draw_values(picture, index, k, target, top)
         if self.plane[2]:
             self._draw_point(picture, index)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = {'valence': '#0072b2', 'arousal': '#d55e00'}
-PRESENCE = {'face': '#009e73', 'voice': '#cc79a7'}
+PRESENCE = {'face': '#cc79a7', 'voice': '#009e73'}
 
 
 def draw_traces(

@@ -1,3 +1,4 @@
+import json
 import logging
 
 import numpy as np
@@ -147,7 +148,8 @@ def test_traces_of_strided_windows_and_one_target(tmp_path):
     writer = TraceWriter(str(tmp_path), plot=False)
     writer.process({}, [strided_arousal(0, 2), strided_arousal(1, 2)])
     writer.evaluate(2)
-    assert [path.name for path in tmp_path.iterdir()] == ['t.csv']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['about.json', 't.csv']
+    assert json.loads((tmp_path / 'about.json').read_text()) == {'split': None, 'synthetic': False}
     table = np.genfromtxt(tmp_path / 't.csv', delimiter=',', names=True)
     assert table.dtype.names == ('frame', 'time', 'arousal', 'annotated_arousal')
     assert table['time'] == pytest.approx(np.arange(6) / 25, abs=1e-6)

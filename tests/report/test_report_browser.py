@@ -8,54 +8,8 @@ import pytest
 
 from mmaffect.media import write_video
 from mmaffect.report import write_report
-from tests.report.traces import GREY_STEP, grey_frames, grey_video, make_trace, one_target
-
-GREY = """() => {
-  const canvas = document.createElement('canvas');
-  canvas.width = canvas.height = 8;
-  const context = canvas.getContext('2d');
-  context.drawImage(document.getElementById('video'), 0, 0, 8, 8);
-  return context.getImageData(4, 4, 1, 1).data[0];
-}"""
-STILL = """() => { const v = document.getElementById('video'); return v.readyState >= 2 && !v.seeking; }"""
-
-
-@pytest.fixture(scope='module')
-def video(tmp_path_factory):
-    return grey_video(tmp_path_factory.mktemp('media') / 'clip.mp4')
-
-
-@pytest.fixture(scope='module')
-def report(video, tmp_path_factory):
-    trace = make_trace(source=video)
-    return write_report(tmp_path_factory.mktemp('report') / 'clip.html', trace), trace
-
-
-def shown(page, name):
-    return float(page.inner_text(f'#now-{name}').replace('\u2212', '-'))
-
-
-def cursor(page):
-    return float(page.get_attribute('#plot', 'data-cursor'))
-
-
-def now(page):
-    return page.evaluate("() => document.getElementById('video').currentTime")
-
-
-def shown_frame(page):
-    """Number of the frame in the player, by its grey."""
-    page.wait_for_function(STILL)
-    return round((page.evaluate(GREY) - 3) / GREY_STEP)
-
-
-def seconds_of_pixels(page):
-    """Origin and scale of the trace, from where the cursor is at two times."""
-    page.focus('#plot')
-    page.keyboard.press('Home')
-    origin = cursor(page)
-    page.keyboard.press('ArrowRight')
-    return origin, cursor(page) - origin
+from tests.report.pages import STILL, cursor, now, seconds_of_pixels, shown, shown_frame
+from tests.report.traces import grey_frames, make_trace, one_target
 
 
 def test_the_video_plays_and_cursor_and_figures_follow(report, open_page):

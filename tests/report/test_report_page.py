@@ -1,6 +1,7 @@
 """The page of a report as text."""
 
 import base64
+import dataclasses
 import hashlib
 import json
 import tracemalloc
@@ -12,6 +13,7 @@ import pytest
 from mmaffect.errors import ConfigError
 from mmaffect.inference.notice import NOTICE, SYNTHETIC_MODEL_NOTICE
 from mmaffect.report import report_html, write_report
+from mmaffect.report.facts import figure
 from mmaffect.report.page import BLOCK, write_page
 from tests.report.traces import make_trace, one_target
 
@@ -103,12 +105,52 @@ def test_figures_and_facts_are_those_of_the_trace():
     assert facts['SHA-256 of weights'] == '0123abcd'
     assert facts['Frames with a face'] == '45 (90.0\u202f%)'
     assert facts['Frames predicted'] == '50'
-    assert facts['Flags'] == 'variable_frame_rate'
+    assert facts['Flags'] == 'variable frame rate'
     assert facts['Window'] == 'length 300, hop 100'
     assert facts['Command'] == 'tools/infer.py clip.mp4'
     (notice,) = page.texts('p', role='note')
     assert notice.startswith(f'{NOTICE} {SYNTHETIC_MODEL_NOTICE}')
     assert 'no accuracy on people' in notice
+
+
+@pytest.mark.parametrize(
+    ('header', 'term', 'words'),
+    [
+        (
+            {'window': {'length': 100, 'hop': 50, 'stride': 1, 'schedule': 'overlap', 'delay': 0}},
+            'Window',
+            '100 frames, a new one every 50 frames, overlaps averaged',
+        ),
+        (
+            {'window': {'length': 60, 'hop': 1, 'stride': 2, 'schedule': 'delayed', 'delay': 8}},
+            'Window',
+            '60 frames, of which each is 2 after the one before, a new one every frame, values 8 frames late',
+        ),
+        ({'window': 'long'}, 'Window', 'long'),
+        (
+            {'faces': {'detector': 'retinaface', 'every': 1, 'choice': 'largest'}},
+            'Faces',
+            'the largest face, detected in every frame by retinaface',
+        ),
+        (
+            {'faces': {'detector': 'mtcnn', 'every': 3, 'choice': 'all', 'min_seconds': 1.0}},
+            'Faces',
+            'all faces of 1 s or more, detected in one of 3 frames by mtcnn',
+        ),
+        ({'frames': 'many'}, 'Flags', 'none'),
+        ({'frames': {'decoded': '?', 'with_face': 3}}, 'Frames with a face', '3'),
+    ],
+)
+def test_facts_in_words_whatever_the_header_holds(header, term, words):
+    trace = make_trace()
+    page = Parsed(report_html(dataclasses.replace(trace, header={**trace.header, **header})))
+    assert dict(zip(page.texts('dt'), page.texts('dd'), strict=True))[term] == words
+
+
+def test_a_figure_that_is_rounded_to_nothing_has_no_sign():
+    assert [figure(value) for value in (-0.0004, -0.0006, 0.0, float('nan'), None)] == [
+        '0.000', '\u22120.001', '0.000', '–', '–',
+    ]  # fmt: skip
 
 
 def test_one_target_and_no_gates():

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
+from mmaffect.evaluation import CCCMetric
+from mmaffect.evaluation.functional import agreement
 from mmaffect.report.validation_figures import density, pooled_figures, trial_figures
+from mmaffect.structures import AffectDataSample
 from tests.report.traces import make_trace
 
 
@@ -51,6 +55,39 @@ def test_pooled(traces):
         assert found.interval[0] <= found.ccc <= found.interval[1]
         assert found.frames == len(pred)
         assert (found.trials, found.defined) == ((4, 3), (3, 3))[k]
+
+
+def test_figures_are_those_of_the_metric(traces):
+    metric = CCCMetric(collect_device='cpu')
+    trials = []
+    for trace in traces:
+        # A metric knows one flag of both annotations.
+        trace.annotated[~np.isfinite(trace.annotated).all(axis=1)] = np.nan
+        trials.append(trial_figures(trace))
+        sample = AffectDataSample(metainfo={'trial': trace.trial, 'start': 0, 'stride': 1, 'targets': trace.targets})
+        sample.gt_affect = torch.from_numpy(np.array(trace.annotated))
+        sample.valid = torch.from_numpy(np.isfinite(trace.annotated).all(axis=1))
+        sample.pred_affect = torch.from_numpy(np.array(trace.affect))
+        metric.process({}, [sample.to_dict()])
+    expected = metric.evaluate(len(traces))
+    for target in ('valence', 'arousal'):
+        found = pooled_figures(trials, target)
+        figures = {'CCC': found.ccc, 'PCC': found.pcc, 'RMSE': found.rmse, 'CCC_per_trial': found.mean_per_trial}
+        for name, value in figures.items():
+            assert value == pytest.approx(expected[f'{name}/{target}'], abs=1e-12), (name, target)
+
+
+def test_agreement_of_trials_of_which_some_are_undefined():
+    g = np.random.default_rng(0)
+    pred, truth = g.uniform(-1, 1, (2, 40))
+    found = agreement([(pred, truth), (pred[:1], truth[:1]), (pred[:0], truth[:0]), (np.zeros(5), truth[:5])])
+    assert found.per_trial[0] == pytest.approx(ccc(pred, truth))
+    assert np.isnan(found.per_trial[1:]).all()
+    assert found.reasons == (None, '1 frame(s)', '0 frame(s)', 'constant prediction')
+    assert (found.frames, found.trials, found.defined) == (46, 3, 1)
+    assert found.mean_per_trial == found.per_trial[0]
+    nothing = agreement([])
+    assert np.isnan([nothing.ccc, nothing.rmse, nothing.mean_per_trial, *nothing.interval]).all()
 
 
 def test_density(traces):

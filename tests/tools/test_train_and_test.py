@@ -92,7 +92,8 @@ def test_test_writes_traces(trained, corpus, tmp_path):
         'tools/test.py', 'configs/grjca_demo.py', trained / 'epoch_2.pth', '--data-root', corpus,
         '--work-dir', tmp_path / 'work', '--out', tmp_path / 'traces',
     )  # fmt: skip
-    assert {path.name for path in (tmp_path / 'traces').iterdir()} == {'d1.csv', 'd1.png', 'd2.csv', 'd2.png'}
+    names = {path.name for path in (tmp_path / 'traces').iterdir()}
+    assert names == {'about.json', 'd1.csv', 'd1.png', 'd2.csv', 'd2.png'}
     table = done.stdout[done.stdout.index('\ntarget ') :].splitlines()
     assert table[1].split() == ['target', 'CCC', 'PCC', 'RMSE', 'CCC_per_trial']
     assert [row.split()[0] for row in table[2:5]] == ['valence', 'arousal', 'mean']

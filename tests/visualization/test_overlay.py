@@ -102,6 +102,10 @@ def test_the_box_is_where_the_face_is():
     none = Overlay([constant(times, 0, 0)], 300, 400)
     assert not len(near(none.draw(3, black)[:300], PRESENCE['face'])[0])
     assert len(near(none.draw(3, black)[:300], WARNING)[0])
+    # Of one of several faces, others may be in the picture.
+    other = Overlay([constant(times, 0, 0, faces={'choice': 'all'})], 300, 400)
+    widths = [np.ptp(near(one.draw(3, black)[:300], WARNING)[1]) for one in (none, other)]
+    assert widths[1] > 2 * widths[0]
     unknown = Overlay([constant(times, 0, 0, flags=['face_unknown'])], 300, 400)
     assert not unknown.draw(3, black)[:300].any()
 

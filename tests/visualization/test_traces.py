@@ -39,7 +39,7 @@ def test_nothing_is_left_after_a_failure(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-FACE, VOICE = (115, 158, 0), (167, 121, 204)
+FACE, VOICE = (167, 121, 204), (115, 158, 0)
 
 
 def figure_pixels(path, **arguments):

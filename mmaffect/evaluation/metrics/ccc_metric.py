@@ -8,7 +8,7 @@ from mmengine.logging import MMLogger
 
 from ...registry import METRICS
 from ...structures import AFFECT
-from ..functional import Moments, TrialPrediction, bootstrap_interval, degenerate, merge_windows
+from ..functional import TrialPrediction, agreement, merge_windows
 
 
 @METRICS.register_module()
@@ -59,34 +59,25 @@ class CCCMetric(BaseMetric):
         return figures
 
     def _evaluate(self, trials: dict[str, TrialPrediction], column: int, target: str) -> tuple[dict[str, float], str]:
-        moments, per_trial, named = [], [], []
-        for name, trial in trials.items():
-            pred = trial.pred[trial.valid, column]
-            truth = trial.affect[trial.valid, AFFECT.index(target)].astype(np.float64)
-            if len(truth) == 0:
-                continue
-            moments.append(Moments.of(pred, truth).values)
-            reason = degenerate(pred, truth)
-            if reason:
-                named.append(f'{name}: {reason}')
-            else:
-                per_trial.append(float(Moments.of(pred, truth, truth.mean()).ccc()))
-        table = np.array(moments).reshape(-1, 6)
-        pooled = Moments(table.sum(0))
-        low, high = bootstrap_interval(table, resamples=self.resamples)
-        ccc = float(pooled.ccc())
-        figures = {
-            f'CCC/{target}': ccc,
-            f'PCC/{target}': float(pooled.pcc()),
-            f'RMSE/{target}': float(pooled.rmse()),
-            f'CCC_per_trial/{target}': float(np.mean(per_trial)) if per_trial else float('nan'),
-        }
-        line = (
-            f'CCC {target} {ccc:.4f} [95 % {low:.4f}, {high:.4f}] (pooled over {int(table[:, 0].sum())} valid '
-            f'frames of {len(table)} trials, {self._split}, population form, no smoothing); mean per trial '
-            f'{figures[f"CCC_per_trial/{target}"]:.4f} over {len(per_trial)} trials; '
-            f'PCC {figures[f"PCC/{target}"]:.4f}, RMSE {figures[f"RMSE/{target}"]:.4f}'
+        valid = {name: trial for name, trial in trials.items() if trial.valid.any()}
+        place = AFFECT.index(target)
+        found = agreement(
+            [(trial.pred[trial.valid, column], trial.affect[trial.valid, place]) for trial in valid.values()],
+            self.resamples,
         )
+        figures = {
+            f'CCC/{target}': found.ccc,
+            f'PCC/{target}': found.pcc,
+            f'RMSE/{target}': found.rmse,
+            f'CCC_per_trial/{target}': found.mean_per_trial,
+        }
+        low, high = found.interval
+        line = (
+            f'CCC {target} {found.ccc:.4f} [95 % {low:.4f}, {high:.4f}] (pooled over {found.frames} valid frames of '
+            f'{found.trials} trials, {self._split}, population form, no smoothing); mean per trial '
+            f'{found.mean_per_trial:.4f} over {found.defined} trials; PCC {found.pcc:.4f}, RMSE {found.rmse:.4f}'
+        )
+        named = [f'{name}: {reason}' for name, reason in zip(valid, found.reasons, strict=True) if reason]
         if named:
             line += f'; undefined in {len(named)} trial(s), left out of the mean per trial: ' + ', '.join(named)
         return figures, line

@@ -1,5 +1,6 @@
 """Merged predictions as tables and pictures."""
 
+import json
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -10,15 +11,20 @@ from mmengine.logging import MMLogger
 
 from ...registry import METRICS
 from ...structures import AFFECT
+from ...utils.files import write_text
 from ...utils.tables import write_table
 from ...visualization import draw_traces
 from ..functional import concordance_correlation_coefficient, merge_windows
 from .ccc_metric import SYNTHETIC_NOTICE, window_entry
 
+ABOUT = 'about.json'
+
 
 @METRICS.register_module()
 class TraceWriter(BaseMetric):
     """Write ``<trial>.csv`` (frame, time, predicted and annotated affect) and ``<trial>.png`` for every trial.
+
+    ``about.json`` says of which split they are, and whether the corpus is synthetic.
 
     Args:
         out_dir: folder, made if needed.
@@ -46,7 +52,10 @@ class TraceWriter(BaseMetric):
             frames = count(entry['start'], entry['stride'])
             times.setdefault(entry['trial'], {}).update(zip(frames, entry['times'].tolist(), strict=False))
         merged = merge_windows(results)
-        note = SYNTHETIC_NOTICE if (self.dataset_meta or {}).get('synthetic') else ''
+        meta = self.dataset_meta or {}
+        about = {'split': meta.get('split'), 'synthetic': bool(meta.get('synthetic'))}
+        write_text(self.out_dir / ABOUT, json.dumps(about) + '\n')
+        note = SYNTHETIC_NOTICE if about['synthetic'] else ''
         for name, trial in merged.items():
             seconds = np.array([times[name][frame] for frame in range(len(trial.pred))])
             truth = np.where(trial.valid[:, None], trial.affect[:, columns], np.nan)

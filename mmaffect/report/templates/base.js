@@ -57,9 +57,10 @@ function clockText(seconds, digits = 1) {
 }
 
 function spoken(seconds) {
-  const minutes = Math.floor(seconds / 60);
-  const rest = `${(seconds - 60 * minutes).toFixed(1)} seconds`;
-  return minutes ? `${minutes} ${minutes === 1 ? 'minute' : 'minutes'} ${rest}` : rest;
+  const tenths = Math.round(Math.max(seconds, 0) * 10);
+  const counts = [[Math.floor(tenths / 36000), 'hour'], [Math.floor(tenths / 600) % 60, 'minute']];
+  const before = counts.filter(([count]) => count).map(([count, unit]) => `${count} ${unit}${count === 1 ? '' : 's'} `);
+  return `${before.join('')}${((tenths % 600) / 10).toFixed(1)} seconds`;
 }
 
 /** Light or dark as the system has it, until the button is pressed. */

@@ -26,7 +26,9 @@ const STEPS = [0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900,
 
 /** Times to label between two times, as many as there is room for. */
 function timeTicks(start, end, width, room = 76) {
-  const step = STEPS.find((one) => (one / (end - start)) * width >= room) || STEPS[STEPS.length - 1];
+  const fits = (one) => (one / (end - start)) * width >= room;
+  let step = STEPS.find(fits) || STEPS[STEPS.length - 1];
+  while (!fits(step) && step < end - start) step *= 2;
   const ticks = [];
   for (let k = Math.ceil(start / step - 1e-9); k * step <= end + 1e-9; k++) ticks.push(k * step);
   return { ticks, digits: step < 0.1 ? 2 : step < 1 ? 1 : 0 };
@@ -105,18 +107,6 @@ function columnMeans(times, values, view, width) {
     means[c] = count ? sum / count : next ? values[next - 1] : NaN;
   }
   return means;
-}
-
-/** Stretches of frames of which a flag is set, as times. */
-function runs(times, flags, end) {
-  const found = [];
-  for (let i = 0; i < flags.length; i++) {
-    if (!flags[i]) continue;
-    const start = times[i];
-    while (i + 1 < flags.length && flags[i + 1]) i++;
-    found.push([start, i + 1 < times.length ? times[i + 1] : end]);
-  }
-  return found;
 }
 
 function roundedBox(context, x, y, width, height, radius) {

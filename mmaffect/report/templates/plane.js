@@ -83,7 +83,7 @@ class Plane {
     // A tail of a thousand frames looks no better.
     const step = Math.max(Math.floor((now - first) / 200), 1);
     context.strokeStyle = theme.colours.ink;
-      let before = null;
+    let before = null;
     for (let i = first; i <= now; i = i < now ? Math.min(i + step, now) : now + 1) {
       const point = this.place(valence[i], arousal[i]);
       if (Number.isNaN(point[0] + point[1])) {

@@ -1,6 +1,5 @@
 const first = unpackTimes(data.traces[0].times);
 const traces = data.traces.map((packed) => ({
-  name: packed.name,
   times: packed.times === null ? first : unpackTimes(packed.times),
   affect: mapped(packed.affect, unpackUnit),
   annotated: packed.annotated && mapped(packed.annotated, unpackUnit),
@@ -24,13 +23,18 @@ function update(time) {
   const i = frameAt(trace.times, time);
   $('now').textContent = clockText(time);
   for (const target of AFFECT) $(`now-${target}`).textContent = trace.affect[target] ? signed(trace.affect[target][i]) : '–';
-  for (const [name, flags] of Object.entries(trace.presence)) $(`now-${name}`).classList.toggle('on', Boolean(flags[i]));
+  for (const [name, flags] of Object.entries(trace.presence)) {
+    $(`now-${name}`).classList.toggle('on', Boolean(flags[i]));
+    // Of several faces another one may be there.
+    const absent = name === 'face' && traces.length > 1 ? 'Face not seen' : `No ${name}`;
+    $(`now-${name}`).textContent = flags[i] ? label(name) : absent;
+  }
   const plot = $('plot');
   plot.setAttribute('aria-valuenow', time.toFixed(2));
   // While it plays, a screen reader could not keep up.
   if (player.playing && Math.abs(time - described) < 2) return;
   described = time;
-  const values = AFFECT.filter((target) => trace.affect[target]).map((target) => `${target} ${trace.affect[target][i].toFixed(2)}`);
+  const values = AFFECT.filter((target) => trace.affect[target]).map((target) => `${target} ${Number.isNaN(trace.affect[target][i]) ? 'not predicted' : trace.affect[target][i].toFixed(2)}`);
   const presence = Object.entries(trace.presence).map(([name, flags]) => `${name} ${flags[i] ? 'present' : 'absent'}`);
   plot.setAttribute('aria-valuetext', [spoken(time), ...values, ...presence].join(', '));
 }
@@ -66,6 +70,8 @@ function drawLegend() {
     key.className = 'key';
     const swatch = document.createElement('canvas');
     const context = prepare(swatch, 16, 10);
+    // As the bands have it.
+    backdrop(context, { left: 0, top: 0, width: 16, height: 10 });
     context.globalAlpha = alpha;
     context.fillStyle = colour;
     context.fillRect(0, 0, 16, 10);

@@ -43,20 +43,23 @@ function plotRow(trace, targets, narrow) {
   return { kind: 'plot', label: targets.length > 1 ? '' : label(targets[0]), colour: theme.colours[targets[0]], height, draw, describe };
 }
 
-function presenceRow(trace, name, end) {
-  const stretches = runs(trace.times, trace.presence[name], end);
+/** The darker, the more of the frames of a pixel: none is hidden by others, and no gap is. */
+function presenceRow(trace, name) {
   const colour = { face: 'visual', voice: 'audio' }[name];
   const draw = (context, box, view) => {
-    const at = (t) => box.left + clamp((t - view.start) / (view.end - view.start), 0, 1) * box.width;
-    context.fillStyle = theme.colours.grid;
-    roundedBox(context, box.left, box.top, box.width, box.height, 3);
-    context.fill();
+    const means = columnMeans(trace.times, trace.presence[name], view, box.width);
+    const step = box.width / means.length;
+    backdrop(context, box);
     context.fillStyle = theme.colours[colour];
-    for (const [from, to] of stretches) {
-      if (to < view.start || from > view.end) continue;
-      roundedBox(context, at(from), box.top, Math.max(at(to) - at(from), 1), box.height, Math.min(3, (at(to) - at(from)) / 2));
-      context.fill();
+    for (let c = 0; c < means.length; ) {
+      const from = c;
+      while (c < means.length && means[c] === means[from]) c++;
+      if (c === from) c++;
+      if (!(means[from] > 0)) continue;
+      context.globalAlpha = 0.2 + 0.8 * means[from];
+      context.fillRect(box.left + from * step, box.top, (c - from) * step, box.height);
     }
+    context.globalAlpha = 1;
   };
   const describe = (i) => `${name} ${trace.presence[name][i] ? 'present' : 'absent'}`;
   return { kind: 'band', label: label(name), height: 12, draw, describe };
@@ -66,16 +69,8 @@ function presenceRow(trace, name, end) {
 function shareRow(trace, name, text, modality) {
   const draw = (context, box, view) => {
     const means = columnMeans(trace.times, trace.gates[name], view, box.width);
-    const step = box.width / means.length;
     backdrop(context, box);
-    context.fillStyle = theme.colours[modality] || theme.colours.axis;
-    context.globalAlpha = 0.75;
-    for (let c = 0; c < means.length; c++) {
-      if (Number.isNaN(means[c])) continue;
-      const height = clamp(means[c], 0, 1) * box.height;
-      context.fillRect(box.left + c * step, box.top + box.height - height, step + 0.3, height);
-    }
-    context.globalAlpha = 1;
+    fillBetween(context, box, new Float32Array(means.length), means, modality, stageShade(0, 1));
     midline(context, box);
   };
   return { kind: 'band', label: text, height: 30, draw, describe: (i) => `${text}: ${share(trace.gates[name][i])} attended` };
@@ -84,21 +79,14 @@ function shareRow(trace, name, text, modality) {
 /** Shares of a stage gate, which sum to 1, one upon another. */
 function stageRow(trace, stages, modality) {
   const draw = (context, box, view) => {
-    const means = stages.map(([name]) => columnMeans(trace.times, trace.gates[name], view, box.width));
-    const step = box.width / means[0].length;
+    let low = new Float32Array(Math.max(Math.round(box.width), 1));
     backdrop(context, box);
-    for (let c = 0; c < means[0].length; c++) {
-      let bottom = box.top + box.height;
-      for (let s = 0; s < stages.length; s++) {
-        if (Number.isNaN(means[s][c])) continue;
-        const height = clamp(means[s][c], 0, 1) * box.height;
-        context.fillStyle = theme.colours[modality] || theme.colours.axis;
-        context.globalAlpha = stageShade(s, stages.length);
-        context.fillRect(box.left + c * step, bottom - height, step + 0.3, height);
-        bottom -= height;
-      }
-    }
-    context.globalAlpha = 1;
+    stages.forEach(([name], s) => {
+      const means = columnMeans(trace.times, trace.gates[name], view, box.width);
+      const high = low.map((value, c) => Math.min(value + means[c], 1));
+      fillBetween(context, box, low, high, modality, stageShade(s, stages.length));
+      low = high;
+    });
     midline(context, box);
   };
   const describe = (i) => `stage gate: ${stages.map(([name, text]) => `${text} ${share(trace.gates[name][i])}`).join(', ')}`;
@@ -107,6 +95,26 @@ function stageRow(trace, stages, modality) {
 
 const stageShade = (stage, count) => (count === 1 ? 0.75 : 0.15 + (0.75 * stage) / (count - 1));
 const share = (value) => (Number.isFinite(value) ? `${(100 * value).toFixed(0)} %` : 'none');
+
+/** Area between shares of the height of a box, a pair each pixel; where one is missing there is a gap. */
+function fillBetween(context, box, low, high, modality, alpha) {
+  const step = box.width / low.length;
+  const up = (share) => box.top + box.height * (1 - share);
+  context.beginPath();
+  for (let c = 0; c < low.length; c++) {
+    if (Number.isNaN(high[c])) continue;
+    const from = c;
+    context.moveTo(box.left + from * step, up(low[from]));
+    for (; c < low.length && !Number.isNaN(high[c]); c++)
+      for (const edge of [c, c + 1]) context.lineTo(box.left + edge * step, up(high[c]));
+    for (let back = c - 1; back >= from; back--)
+      for (const edge of [back + 1, back]) context.lineTo(box.left + edge * step, up(low[back]));
+  }
+  context.globalAlpha = alpha;
+  context.fillStyle = theme.colours[modality] || theme.colours.axis;
+  context.fill();
+  context.globalAlpha = 1;
+}
 
 function backdrop(context, box) {
   context.fillStyle = theme.colours.grid;
@@ -140,13 +148,13 @@ function gatesByModality(gates) {
 }
 
 /** All rows of a trace, from top to bottom. */
-function buildRows(trace, end, narrow) {
+function buildRows(trace, narrow) {
   const targets = AFFECT.filter((target) => trace.affect[target]);
   const plots = trace.annotated ? targets.map((target) => plotRow(trace, [target], narrow)) : [plotRow(trace, targets, narrow)];
   const rows = [...plots, { kind: 'axis', height: 24 }];
   const known = Object.keys(trace.presence);
   if (known.length) rows.push({ kind: 'heading', text: 'Presence', height: 24 });
-  for (const name of known) rows.push(presenceRow(trace, name, end));
+  for (const name of known) rows.push(presenceRow(trace, name));
   for (const [modality, { shares, stages }] of gatesByModality(trace.gates)) {
     rows.push({ kind: 'heading', text: `${label(modality)} gates, share of attended features`, height: 30 });
     for (const [name, text] of shares) rows.push(shareRow(trace, name, text, modality));

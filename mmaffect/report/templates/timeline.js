@@ -15,6 +15,7 @@ class Timeline {
 
   show(trace) {
     this.trace = trace;
+    this.whole = null;
     this.draw();
   }
 
@@ -43,7 +44,7 @@ class Timeline {
     const narrow = width < 700;
     this.left = narrow ? 42 : 96;
     this.width = width - this.left - (narrow ? 4 : 12);
-    this.rows = buildRows(this.trace, this.duration, narrow);
+    this.rows = buildRows(this.trace, narrow);
     let top = 6;
     for (const row of this.rows) {
       const above = narrow && row.label ? 18 : 0;
@@ -57,7 +58,8 @@ class Timeline {
     this.drawOverview();
     this.drawCursor();
     for (const [id, idle] of [['zoom-all', !this.zoomed], ['zoom-out', !this.zoomed], ['zoom-in', this.view.end - this.view.start <= SHORTEST]])
-      $(id).disabled = idle;
+      // A button that is disabled while it has the focus would lose it.
+      $(id).setAttribute('aria-disabled', String(idle));
   }
 
   drawRow(context, row, narrow) {
@@ -95,16 +97,8 @@ class Timeline {
     if (canvas.hidden) return;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     const context = prepare(canvas, width, height);
-    const box = { left: 0, top: 0, width, height };
-    const whole = { start: 0, end: this.duration };
-    context.fillStyle = theme.colours.grid;
-    context.fillRect(0, 0, width, height);
-    context.globalAlpha = 0.8;
-    for (const [target, values] of Object.entries(this.trace.affect)) {
-      context.strokeStyle = theme.colours[target];
-      drawLine(context, this.trace.times, values, whole, box, -1.05, 1.05);
-    }
-    context.globalAlpha = 1;
+    if (!this.whole || this.whole.width !== canvas.width) this.whole = this.drawWhole(width, height);
+    context.drawImage(this.whole, 0, 0, width, height);
     const [from, to] = [this.view.start, this.view.end].map((t) => (t / this.duration) * width);
     context.fillStyle = theme.colours.page;
     context.globalAlpha = 0.65;
@@ -115,6 +109,21 @@ class Timeline {
     context.lineWidth = 1.5;
     roundedBox(context, from + 0.75, 0.75, Math.max(to - from - 1.5, 3), height - 1.5, 5);
     context.stroke();
+  }
+
+  /** All of the curves, kept for the overview. */
+  drawWhole(width, height) {
+    const canvas = document.createElement('canvas');
+    const context = prepare(canvas, width, height);
+    const box = { left: 0, top: 0, width, height };
+    context.fillStyle = theme.colours.grid;
+    context.fillRect(0, 0, width, height);
+    context.globalAlpha = 0.8;
+    for (const [target, values] of Object.entries(this.trace.affect)) {
+      context.strokeStyle = theme.colours[target];
+      drawLine(context, this.trace.times, values, { start: 0, end: this.duration }, box, -1.05, 1.05);
+    }
+    return canvas;
   }
 
   at(time) {
