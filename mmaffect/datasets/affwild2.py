@@ -78,7 +78,8 @@ def read_layout(raw: str | Path) -> RawCorpus:
     ]
     trials.sort(key=lambda trial: (SPLITS.index(trial.split), trial.name))
     used = {trial.video for trial in trials}
-    unused = sorted(path for path in chain.from_iterable(inventory.videos.values()) if path not in used)
+    others = sorted(path for path in chain.from_iterable(inventory.videos.values()) if path not in used)
+    unused = {'videos of no trial (other tracks?)': others}
     return RawCorpus(raw, trials, unused, inventory.face_folders, (raw / 'demo.json').is_file())
 
 

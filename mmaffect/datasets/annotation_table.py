@@ -65,9 +65,9 @@ class AnnotationTable:
 def read_annotation_table(path: str | Path, scale: AnnotationScale) -> AnnotationTable:
     """Read a table with the columns ``valence`` and ``arousal``, and ``time`` (seconds) or ``frame`` (from 1).
 
-    Columns are found by name, in any letter case and order; others are ignored. With neither time nor frame, row ``i``
-    (from 0) belongs to frame ``i + 1``, as in Aff-Wild2. Cells are separated by commas or semicolons; lines that begin
-    with ``#`` above the header are left out.
+    Columns are found by name, in any letter case and order; others are ignored. With no column but valence and arousal,
+    row ``i`` (from 0) belongs to frame ``i + 1``, as in Aff-Wild2. Cells are separated by commas or semicolons; lines
+    that begin with ``#`` above the header are left out.
 
     Args:
         path: the file.
@@ -83,15 +83,15 @@ def read_annotation_table(path: str | Path, scale: AnnotationScale) -> Annotatio
     )
     rows = read_rows(lines, path, AnnotationError)
     number, header = next(rows)
-    places = {name.casefold(): place for place, name in enumerate(header)}
+    places = {name.casefold(): place for place, name in enumerate(header) if name}
     wanted = [name for name in (*HEADER, 'time', 'frame') if name in places]
-    if wanted[:2] != HEADER or len(places) < len(header):
-        found = repr(','.join(header)[:80])
-        raise AnnotationError(
-            f"{path}, line {number}: found the columns {found}, expected 'valence' and 'arousal', and 'time' or "
-            "'frame', each once"
-        )
+    found = f'{path}, line {number}: found the columns {lines[number - 1][:80]!r}'
+    if wanted[:2] != HEADER or len(places) < sum(map(bool, header)):
+        raise AnnotationError(f"{found}, expected 'valence' and 'arousal', and 'time' or 'frame', each once")
     clock = wanted[2] if len(wanted) > 2 else None
+    if clock is None and len(header) > 2:
+        # One of the others may be a time of another name.
+        raise AnnotationError(f"{found}, expected 'time' or 'frame' among them")
     at, values = [], []
     top = number
     for number, row in rows:

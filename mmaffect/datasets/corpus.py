@@ -39,7 +39,7 @@ class TrialInfo:
 
     Attributes:
         name: the trial, as the annotation file is named.
-        video: file name of its video.
+        video: its video, by file name or, where subfolders tell videos apart, by path in their folder.
         split: ``'train'``, ``'val'`` or ``'test'``.
         num_frames: number of frames, T.
         num_rows: rows of the log-mel spectrogram; 0 without sound.

@@ -13,7 +13,7 @@ from ..media.log_mel import FrontEnd
 from ..utils.files import write_array, write_items, write_text
 from .corpus import FORMAT_VERSION, FRAME_RECORD, SPLITS, Split, TrialInfo, check_trial_name
 
-KINDS = ('faces', 'logmel', 'waveform', 'frames', 'index', 'detections')
+FOLDERS = ('faces', 'logmel', 'waveform', 'frames', 'index', 'index/.broken', 'detections')
 # As utils.files.replacing names them.
 TEMPORARY = re.compile(r'\.(.+)\.\d+\.tmp\.\w+')
 
@@ -95,7 +95,7 @@ class CorpusWriter:
         Args:
             trials: only those of these trials, since another run may be at work on others; ``None``: all.
         """
-        for folder in (self.root, *(self.root / kind for kind in KINDS)):
+        for folder in (self.root, *(self.root / name for name in FOLDERS)):
             for path in folder.glob('.*.tmp.*'):
                 match = TEMPORARY.fullmatch(path.name)
                 if match and (trials is None or match[1] in trials):

@@ -97,8 +97,12 @@ def detect_video(video: Path, file: Path, detector: str, settings: dict, threads
         frames = (frame for _, frame in reader)
         tracks = find_faces(frames, times, _detector(detector, threads), every=settings['every'], progress=progress)
     arrays = {name: getattr(tracks, name) for name in FIELDS}
-    with replacing(file) as temporary:
-        np.savez(temporary, **arrays, times=times, width=reader.info.width, source=json.dumps(source))
+    try:
+        with replacing(file) as temporary:
+            np.savez(temporary, **arrays, times=times, width=reader.info.width, source=json.dumps(source))
+    except OSError as error:
+        # A write that fails does not say where.
+        raise OSError(error.errno, f'{error.strerror}; faces of {video.name} are not kept', str(file)) from None
     return len(times)
 
 

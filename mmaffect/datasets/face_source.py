@@ -13,7 +13,7 @@ from ..errors import ConfigError, MediaError
 from ..faces import ChosenFaces, FaceTracks, choose_faces, crop_face
 from ..faces.choice import CHOICES
 from ..utils.files import sha256
-from .face_detection import Detections, is_detected, read_detections
+from .face_detection import FIELDS, Detections, is_detected, read_detections
 from .faces import FaceTrack
 
 if TYPE_CHECKING:
@@ -170,8 +170,7 @@ def read_found_faces(video: Path, found: FoundFaces, num_frames: int, size: int)
 
 def select_rows(tracks: FaceTracks, rows: np.ndarray) -> FaceTracks:
     """The faces of some rows only."""
-    fields = {name: getattr(tracks, name)[rows] for name in ('frame', 'track', 'box', 'points', 'score')}
-    return replace(tracks, **fields)
+    return replace(tracks, **{name: getattr(tracks, name)[rows] for name in FIELDS})
 
 
 def _crops(video: Path, chosen: ChosenFaces, present: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -3,22 +3,15 @@
 import json
 import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pebble import ProcessExpired
-
-from ..errors import AnnotationError, ConfigError, CorpusError, MediaError, MMAffectError
+from ..errors import AnnotationError, ConfigError, CorpusError
 from ..media.log_mel import FrontEnd, get_front_end
 from ..utils.cli import one_line
 from ..utils.files import write_text
-from ..utils.processes import run_in_processes
-from ..utils.progress import Progress
 from .affwild2 import check_files, person_of, read_layout
 from .annotation import read_annotation
 from .annotation_table import read_annotation_table
@@ -26,11 +19,11 @@ from .corpus import FRAME_RECORD
 from .corpus_writer import CorpusWriter
 from .face_detection import detect_video, detection_file, is_detected, read_detections
 from .face_source import FaceSettings, FoundFaces, trials_of_faces
+from .preparation_settings import PreparationSettings
 from .preparation_summary import summarise
 from .raw import RawCorpus, RawTrial
-from .trial_preparation import fit_timestamps, prepare_trial, trial_source
-
-__all__ = ['Preparation', 'fit_timestamps', 'frame_bytes', 'prepare', 'prepare_corpus', 'prepare_trial']
+from .trial_preparation import prepare_trial, trial_source
+from .trial_work import work_on_trials
 
 # The longest trial takes minutes; a decoder that runs in circles must not hold up the rest for ever.
 TRIAL_SECONDS = 3600.0
@@ -87,59 +80,42 @@ def prepare(
         AnnotationError, MediaError: the first broken trial, unless ``skip_broken``.
         CorpusError: if the raw corpus is incomplete, ``out`` holds a corpus of other settings, lies among the face
             images or has too little space, or all trials are broken.
+        ConfigError: if a setting is out of range.
         OSError: if ``out`` cannot be written to.
     """
+    settings = PreparationSettings(jobs, front_end, face_size, waveform, shard, skip_broken)
     layout = read_layout(raw)
     if faces is not None:
         layout = _found_in_videos(layout, faces, Path(out))
-    return prepare_corpus(
-        layout,
-        out,
-        name=name or ('demo' if layout.synthetic else 'Aff-Wild2'),
-        jobs=jobs,
-        front_end=front_end,
-        face_size=face_size,
-        waveform=waveform,
-        shard=shard,
-        skip_broken=skip_broken,
-    )
+    return prepare_corpus(layout, out, name or ('demo' if layout.synthetic else 'Aff-Wild2'), settings)
 
 
-def prepare_corpus(
-    layout: RawCorpus,
-    out: str | Path,
-    *,
-    name: str,
-    jobs: int = 1,
-    front_end: str = 'paper',
-    face_size: int = 48,
-    waveform: bool = False,
-    shard: tuple[int, int] = (1, 1),
-    skip_broken: bool = False,
-) -> Preparation:
-    """Prepare the trials of any raw corpus; arguments and errors as in :func:`prepare`.
+def prepare_corpus(layout: RawCorpus, out: str | Path, name: str, settings: PreparationSettings) -> Preparation:
+    """Prepare the trials of any raw corpus; errors as of :func:`prepare`.
 
     Args:
         layout: its trials.
         out: the folder of the prepared corpus.
-        shard: of a corpus whose faces are found in the videos: every ``n``-th video.
+        name: of the corpus.
+        settings: how; of a corpus whose faces are found in the videos, shards hold every ``n``-th video.
     """
-    out = Path(out)
+    out, jobs, skip_broken = Path(out), settings.jobs, settings.skip_broken
     _check_place(layout, out)
-    mine = _shard(layout.trials, shard)
+    mine = _shard(layout.trials, settings.shard)
     rows, broken = _check_trials(mine, skip_broken)
     writer = CorpusWriter(
         out,
         name=name,
-        front_end=get_front_end(front_end),
-        face_size=face_size,
+        front_end=get_front_end(settings.front_end),
+        face_size=settings.face_size,
         synthetic=layout.synthetic,
-        waveform_rate=WAVEFORM_RATE if waveform else None,
+        waveform_rate=WAVEFORM_RATE if settings.waveform else None,
     )
     files = [trial.found.file.stem for trial in mine if trial.found is not None]
-    writer.sweep(None if shard[1] == 1 else [*(trial.name for trial in mine), *files])
+    writer.sweep(None if settings.shard[1] == 1 else [*(trial.name for trial in mine), *files])
     broken |= _detect([trial for trial in mine if trial.name not in broken], writer, jobs, skip_broken)
     mine = [part for trial in mine for part in ([trial] if trial.name in broken else trials_of_faces(trial))]
+    _check_names(mine)
 
     for trial in mine:
         if (entry := writer.entry(trial.name)) is not None and entry['info'].get('subject') != trial.subject:
@@ -157,7 +133,7 @@ def prepare_corpus(
     tasks = [(trial, writer) for trial in pending]
     done = len(mine) - len(pending) - len(broken)
     try:
-        with closing(_work(prepare_trial, pending, tasks, jobs, TRIAL_SECONDS, 'trials', done)) as failures:
+        with closing(work_on_trials(prepare_trial, pending, tasks, jobs, TRIAL_SECONDS, 'trials', done)) as failures:
             for trial, error in failures:
                 if not skip_broken:
                     raise error
@@ -209,7 +185,7 @@ def _detect(trials: list[RawTrial], writer: CorpusWriter, jobs: int, skip_broken
     done = len(first) - len(pending)
     unit = 'videos searched for faces'
     try:
-        with closing(_work(detect_video, pending, tasks, jobs, DETECTION_SECONDS, unit, done)) as failures:
+        with closing(work_on_trials(detect_video, pending, tasks, jobs, DETECTION_SECONDS, unit, done)) as failures:
             for failed, error in failures:
                 if not skip_broken:
                     raise error
@@ -218,43 +194,6 @@ def _detect(trials: list[RawTrial], writer: CorpusWriter, jobs: int, skip_broken
     finally:
         writer.sweep([trial.found.file.stem for trial in pending])
     return broken
-
-
-def _work(
-    function: Callable,
-    trials: list[RawTrial],
-    tasks: list[tuple],
-    jobs: int,
-    seconds: float,
-    unit: str,
-    done: int,
-) -> Iterator[tuple[RawTrial, MMAffectError]]:
-    """Do a task of each trial; yield those that are broken."""
-    if not trials:
-        return
-    outcomes = run_in_processes(function, tasks, min(jobs, len(trials)), seconds, ('mmaffect.media', __name__))
-    with closing(outcomes), Progress(done + len(trials), unit, done) as progress:
-        for index, outcome in outcomes:
-            progress.update()
-            if isinstance(outcome, BaseException):
-                yield trials[index], _broken(trials[index], outcome, seconds)
-
-
-def _broken(trial: RawTrial, error: BaseException, seconds: float) -> MMAffectError:
-    """The error to report for a trial; raises those that are not the trial's."""
-    if isinstance(error, MMAffectError) and not isinstance(error, ConfigError):
-        return error
-    if isinstance(error, ProcessExpired):
-        code = error.exitcode
-        how = signal.Signals(-code).name if code is not None and code < 0 else f'exit status {code}'
-        return MediaError(f'{trial.video}: reading trial {trial.name} ended its process ({how}); is a file damaged?')
-    if isinstance(error, (FutureTimeoutError, TimeoutError)):
-        return MediaError(f'{trial.video}: trial {trial.name} took more than {seconds:.0f} s; is a file damaged?')
-    if isinstance(error, MemoryError):
-        return MediaError(f'{trial.video}: trial {trial.name} needs more memory than there is')
-    if isinstance(error, BrokenProcessPool):
-        raise CorpusError(f'{trial.name}: the worker processes were ended; run it again, it continues') from None
-    raise error
 
 
 def _is_current(writer: CorpusWriter, trial: RawTrial) -> bool:
@@ -271,6 +210,13 @@ def _check_place(layout: RawCorpus, out: Path) -> None:
     for folder in layout.face_folders:
         if place.is_relative_to(folder.resolve()):
             raise CorpusError(f'{out}: lies in {folder}, among the face images; give another folder')
+
+
+def _check_names(trials: list[RawTrial]) -> None:
+    twice = [name for name, count in Counter(trial.name for trial in trials).items() if count > 1]
+    if twice:
+        first, second = (trial for trial in trials if trial.name == twice[0])
+        raise CorpusError(f'{first.video} and {second.video}: both have a trial {twice[0]!r}; expected other names')
 
 
 def _check_trials(trials: list[RawTrial], skip_broken: bool) -> tuple[dict[str, int], dict[str, str]]:
@@ -300,9 +246,13 @@ def _check_space(out: Path, rows: list[int | None], writer: CorpusWriter) -> Non
     free = shutil.disk_usage(out).free
     if needed > free:
         raise CorpusError(
-            f'{out}: {free / 1e9:.1f} GB free, but {len(rows)} trials with about {frames:,.0f} frames need '
-            f'{needed / 1e9:.1f} GB; give a folder on another disk, or smaller faces'
+            f'{out}: {_size(free)} free, but {len(rows)} trials with about {frames:,.0f} frames need {_size(needed)}; '
+            'give a folder on another disk, or smaller faces'
         )
+
+
+def _size(count: float) -> str:
+    return f'{count / 1e9:.1f} GB' if count >= 1e9 else f'{count / 1e6:.1f} MB'
 
 
 def frame_bytes(face_size: int, front_end: FrontEnd, waveform_rate: int = 0, fps: float = 25.0) -> float:
@@ -353,7 +303,7 @@ def _finish(writer: CorpusWriter, layout: RawCorpus, mine: list[RawTrial], skip_
         )
     else:
         writer.finish([trial.name for trial in done], layout.notes)
-    summary = summarise([writer.entry(trial.name) for trial in done], broken, layout.unused_videos, layout.notes)
+    summary = summarise([writer.entry(trial.name) for trial in done], broken, layout.unused, layout.notes)
     faceless = [trial.name for trial in layout.trials if not trials_of_faces(trial)]
     if faceless:
         summary += f'no trial, since no face is seen for long enough: {", ".join(faceless)}\n'

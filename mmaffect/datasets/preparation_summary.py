@@ -10,7 +10,7 @@ from .corpus import SPLITS
 def summarise(
     entries: list[dict],
     broken: dict[str, str],
-    unused_videos: list[Path],
+    unused: Mapping[str, list[Path]],
     notes: Mapping[str, Mapping[str, object]] | None = None,
 ) -> str:
     """A table by split and what to look at, as plain text.
@@ -18,7 +18,7 @@ def summarise(
     Args:
         entries: of the prepared trials.
         broken: reason by trial that was left out.
-        unused_videos: videos of no trial.
+        unused: files of no trial, by what they are.
         notes: settings by what they are of.
     """
     table = [('split', 'trials', 'frames', 'invalid', 'no face', 'no sound', 'other length', 'largest', 'flagged')]
@@ -62,10 +62,11 @@ def summarise(
     flags = Counter(flag for entry in entries for flag in set(entry['notes']['flags']))
     if flags:
         lines.append('flags: ' + ', '.join(f'{flag} {count}' for flag, count in sorted(flags.items())))
-    if unused_videos:
-        more = f' and {len(unused_videos) - 5} more' if len(unused_videos) > 5 else ''
-        names = ', '.join(path.name for path in unused_videos[:5])
-        lines.append(f'warning: {len(unused_videos)} videos of no trial (other tracks?): {names}{more}')
+    for what, paths in unused.items():
+        if paths:
+            more = f' and {len(paths) - 5} more' if len(paths) > 5 else ''
+            names = ', '.join(path.name for path in paths[:5])
+            lines.append(f'warning: {len(paths)} {what}: {names}{more}')
     lines += [f'broken: {trial}: {reason}' for trial, reason in sorted(broken.items())]
     return '\n'.join(lines) + '\n'
 

@@ -22,6 +22,7 @@ class RawTrial:
         found: where its faces are found in the video itself; ``None``: ``faces`` holds them.
         scale: how a table of times is read; ``None``: the annotation is a file of Aff-Wild2, whose rows are the frames
             of the trial.
+        label: what the corpus calls its video; trials of one label share people. ``None``: its file name.
     """
 
     name: str
@@ -32,6 +33,7 @@ class RawTrial:
     subject: str | None = None
     found: FoundFaces | None = None
     scale: AnnotationScale | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class RawCorpus:
     Attributes:
         root: its folder.
         trials: training, validation, test, each in lexicographic order.
-        unused_videos: videos of no trial; Aff-Wild2 holds videos of other tracks.
+        unused: files of no trial, by what they are.
         face_folders: the folders that hold a folder of face images for each trial.
         synthetic: whether its people are made up (the demo corpus).
         notes: facts that ``corpus.json`` keeps.
@@ -49,7 +51,7 @@ class RawCorpus:
 
     root: Path
     trials: list[RawTrial]
-    unused_videos: list[Path]
+    unused: dict[str, list[Path]]
     face_folders: list[Path]
     synthetic: bool
     notes: dict[str, object] = field(default_factory=dict)

@@ -17,8 +17,10 @@ from .face_source import read_found_faces
 from .faces import FaceTrack, read_faces
 from .raw import RawTrial
 
-# Seconds by which an annotation may go on behind its video before that is told.
-ANNOTATION_BEYOND = 1.0
+# Seconds by which an annotation may end before or behind its video before that is told.
+END_TOLERANCE = 1.0
+# Times of an annotation that goes on for so many times the length of its video are no seconds.
+MAX_LENGTHS = 10
 
 
 def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
@@ -41,7 +43,7 @@ def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
     try:
         source = trial_source(trial)
         times = read_timestamps(trial.video)
-        targets, valid, odd = _annotation(trial, times)
+        targets, valid, odd = read_targets(trial, times)
         if times.frames < min(2, len(valid)):
             raise MediaError(f'{trial.video}: {times.frames} frames for {len(valid)} rows of {trial.annotation}')
         track = _faces(trial, len(valid), writer.face_size)
@@ -52,7 +54,7 @@ def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
         writer.discard(trial.name)
         return writer.write_trial(
             trial.name,
-            video=trial.video.name,
+            video=trial.label or trial.video.name,
             split=trial.split,
             faces=track.faces,
             logmel=logmel,
@@ -138,8 +140,21 @@ def fit_timestamps(seconds: np.ndarray, num_frames: int) -> np.ndarray:
     return np.concatenate([seconds, seconds[-1] + interval * np.arange(1, missing + 1)])
 
 
-def _annotation(trial: RawTrial, times: FrameTimes) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Targets, their mask and flags."""
+def read_targets(trial: RawTrial, times: FrameTimes) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The annotation of a trial, in step with the frames that the corpus holds of it.
+
+    Args:
+        trial: the trial.
+        times: of the frames of its video.
+
+    Returns:
+        Targets ``(T, 2)`` float32, NaN where invalid; ``(T,)`` bool, where they are valid; and flags:
+        ``annotation_beyond`` and ``annotation_short`` tell of a table that ends more than a second after or before
+        the video.
+
+    Raises:
+        AnnotationError: if the file is no annotation, or none of this video.
+    """
     if trial.annotation is None:
         return np.full((times.frames, 2), np.nan, np.float32), np.zeros(times.frames, bool), []
     if trial.scale is None:
@@ -153,8 +168,17 @@ def _annotation(trial: RawTrial, times: FrameTimes) -> tuple[np.ndarray, np.ndar
             f'{trial.annotation}: its {what} are {table.at[0]:g} to {last:g}{unit} (lag {trial.scale.lag:g} s), of no '
             f'use for {trial.video}; expected some within 0 to {end:g}{unit}'
         )
-    beyond = ANNOTATION_BEYOND / np.median(np.diff(times.seconds)) if table.by_frame and len(times.seconds) > 1 else 1.0
-    return targets, valid, ['annotation_beyond'] if last > end + beyond else []
+    if not table.by_frame and last > MAX_LENGTHS * max(end, END_TOLERANCE):
+        raise AnnotationError(
+            f'{trial.annotation}: its times go on to {last:g}, but {trial.video} is {end:g} s long; expected seconds '
+            '(milliseconds? numbers of frames?)'
+        )
+    tolerance = END_TOLERANCE
+    if table.by_frame and len(times.seconds) > 1:
+        tolerance /= np.median(np.diff(times.seconds))
+    if abs(last - end) <= tolerance:
+        return targets, valid, []
+    return targets, valid, ['annotation_beyond' if last > end else 'annotation_short']
 
 
 def _faces(trial: RawTrial, num_frames: int, size: int) -> FaceTrack:

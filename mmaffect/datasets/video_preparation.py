@@ -5,6 +5,7 @@ from pathlib import Path
 from .annotation_table import AnnotationScale
 from .face_source import Choice, FaceSettings
 from .preparation import Preparation, prepare_corpus
+from .preparation_settings import PreparationSettings
 from .videos import SplitDraw, read_videos
 
 
@@ -64,6 +65,7 @@ def corpus_from_csv(
             space, or all trials are broken.
         OSError: if ``out`` cannot be written to.
     """
+    settings = PreparationSettings(jobs, front_end, face_size, waveform, shard, skip_broken)
     layout = read_videos(
         videos,
         out,
@@ -73,14 +75,4 @@ def corpus_from_csv(
         scale=AnnotationScale(lag, *scale),
         draw=None if val_share is None else SplitDraw(val_share, split_seed),
     )
-    return prepare_corpus(
-        layout,
-        out,
-        name=name,
-        jobs=jobs,
-        front_end=front_end,
-        face_size=face_size,
-        waveform=waveform,
-        shard=shard,
-        skip_broken=skip_broken,
-    )
+    return prepare_corpus(layout, out, name, settings)

@@ -8,11 +8,8 @@
 """
 
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from ..errors import ConfigError, CorpusError
 from ..utils.text import read_lines, read_rows
@@ -22,32 +19,16 @@ from .face_detection import detection_file
 from .face_source import FaceSettings, FoundFaces, Person
 from .folds import group_trials
 from .raw import RawCorpus, RawTrial
+from .split_draw import SplitDraw, draw_validation
 
-VIDEO_SUFFIXES = ('.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.webm', '.wmv')
+VIDEO_SUFFIXES = (
+    *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ts', '.mts', '.m2ts'),
+    *('.wmv', '.asf', '.flv', '.mxf', '.ogv', '.3gp', '.dv'),
+)
 ANNOTATION_SUFFIXES = ('.csv', '.txt')
 COLUMNS = ('video', 'trial', 'split', 'subject', 'annotation', 'person')
 MAX_BYTES = 1 << 26
 SIDES = ('left', 'right')
-
-
-@dataclass(frozen=True)
-class SplitDraw:
-    """How trials with an annotation are divided, where the table does not tell.
-
-    Args:
-        val_share: share of the trials that validate, in (0, 1).
-        seed: of the draw.
-
-    Raises:
-        ConfigError: if the share is none in (0, 1).
-    """
-
-    val_share: float
-    seed: int = 3407
-
-    def __post_init__(self) -> None:
-        if not 0 < self.val_share < 1:
-            raise ConfigError(f'val_share is {self.val_share}; expected a share between 0 and 1')
 
 
 @dataclass(frozen=True)
@@ -76,7 +57,8 @@ def read_videos(
     """Find the trials of a folder of videos, opening no video.
 
     Without a table, every video in the folder and its subfolders is a trial, named by its path: ``P16/cam.mp4`` is
-    ``P16_cam``. Trials without an annotation are of the split ``'test'``.
+    ``P16_cam``. Trials without an annotation are of the split ``'test'``; others of no split are of that of their
+    subject or video, where the table names one, or drawn.
 
     Args:
         videos: the folder.
@@ -87,11 +69,12 @@ def read_videos(
         annotations: folder with an annotation ``<trial>.csv`` or ``.txt`` of each trial that has one.
         faces: how faces are found; by default the largest, by the default detector.
         scale: how annotations are read.
-        draw: how trials with an annotation but no split are divided; subjects and videos stay together.
+        draw: how trials are divided whose split nothing tells; subjects and videos stay together.
 
     Raises:
         CorpusError: if there are no videos, or the table names what is not there; names file and line.
         ConfigError: if there are annotations of unknown split and no ``draw``.
+        OSError: if a folder cannot be read.
     """
     videos, faces, scale = Path(videos), faces or FaceSettings(), scale or AnnotationScale()
     if not videos.is_dir():
@@ -106,7 +89,8 @@ def read_videos(
     _check_once(rows)
     if annotations is not None:
         rows = _with_annotations(rows, Path(annotations))
-    splits = _splits(rows, draw, faces)
+    _check_rows(rows, faces)
+    splits, drawn = _splits(rows, draw)
     trials = [
         RawTrial(
             row.trial,
@@ -117,46 +101,30 @@ def read_videos(
             row.subject,
             FoundFaces(faces, detection_file(Path(out), row.video, videos), row.person),
             scale,
+            os.path.relpath(row.video, videos).replace(os.sep, '/'),
         )
         for row in rows
     ]
     trials.sort(key=lambda trial: (SPLITS.index(trial.split), trial.name))
     used = {row.video for row in rows}
+    unused = {
+        'videos of no trial': [path for path in found if path not in used],
+        'annotations of no trial': _unused_annotations(rows, annotations),
+    }
     notes: dict[str, object] = {'faces': {**faces.detection, 'choice': faces.choice}}
     if any(row.annotation for row in rows):
         notes['annotation'] = {'lag': scale.lag, 'low': scale.low, 'high': scale.high}
-    if draw is not None:
+    if drawn:
         notes['split'] = {'val_share': draw.val_share, 'seed': draw.seed, 'by': 'subject and video'}
-    return RawCorpus(videos, trials, [path for path in found if path not in used], [], False, notes)
-
-
-def draw_validation(trials: Sequence[str], groups: Mapping[str, Sequence[str]], draw: SplitDraw) -> set[str]:
-    """Trials that validate: whole groups, drawn until their share is reached as nearly as can be, at least one.
-
-    Args:
-        trials: names, in order.
-        groups: by trial, what it may not be torn from (subjects, its video).
-        draw: share and seed.
-
-    Raises:
-        CorpusError: if all trials are of one group.
-    """
-    parts = group_trials(trials, groups)
-    if len(parts) < 2:
-        raise CorpusError(
-            f'{len(trials)} trials to divide, but they share subjects or videos: expected two groups at least'
-        )
-    goal, chosen = draw.val_share * len(trials), set()
-    for place in np.random.default_rng(draw.seed).permutation(len(parts))[:-1]:
-        more = len(chosen) + len(parts[place])
-        if not chosen or abs(more - goal) < abs(len(chosen) - goal):
-            chosen |= set(parts[place])
-    return chosen
+    return RawCorpus(videos, trials, unused, [], False, notes)
 
 
 def _list_videos(folder: Path) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise error
+
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         found += [
             Path(place, name)
@@ -167,11 +135,8 @@ def _list_videos(folder: Path) -> list[Path]:
 
 
 def _name(video: Path, folder: Path) -> str:
-    try:
-        parts = video.relative_to(folder).with_suffix('').parts
-    except ValueError:
-        parts = (video.stem,)
-    return '_'.join(parts)
+    parts = video.relative_to(folder).with_suffix('').parts
+    return video.stem if os.pardir in parts else '_'.join(parts)
 
 
 def _read_table(path: Path, videos: Path, found: list[Path]) -> list[_Row]:
@@ -179,10 +144,10 @@ def _read_table(path: Path, videos: Path, found: list[Path]) -> list[_Row]:
     table = read_rows(lines, path, CorpusError)
     number, header = next(table)
     names = [name.casefold() for name in header]
-    unknown = [name for name in names if name not in COLUMNS]
-    if 'video' not in names or unknown or len(set(names)) < len(names):
+    named = [name for name in names if name]
+    if 'video' not in named or not set(named) <= set(COLUMNS) or len(set(named)) < len(named):
         raise CorpusError(
-            f"{path}, line {number}: found the columns {','.join(header)!r}, expected 'video' and any of "
+            f"{path}, line {number}: found the columns {lines[number - 1][:80]!r}, expected 'video' and any of "
             f'{", ".join(COLUMNS[1:])}, each once'
         )
     rows = []
@@ -195,10 +160,6 @@ def _read_table(path: Path, videos: Path, found: list[Path]) -> list[_Row]:
         video = _find(cell['video'], videos, found, where)
         person = _person(cell['person'], where)
         name = cell['trial'] or _name(video, videos) + (f'_{person}' if person in SIDES else '')
-        try:
-            check_trial_name(name)
-        except CorpusError as error:
-            raise CorpusError(f'{where}: {error}') from None
         split = cell['split'].casefold()
         if split and split not in SPLITS:
             raise CorpusError(f'{where}: found split {cell["split"]!r}, expected {", ".join(SPLITS)} or nothing')
@@ -212,8 +173,10 @@ def _read_table(path: Path, videos: Path, found: list[Path]) -> list[_Row]:
 def _find(cell: str, videos: Path, found: list[Path], where: str) -> Path:
     if not cell:
         raise CorpusError(f'{where}: found no video, expected its path in {videos}')
-    if (videos / cell).is_file():
-        return videos / cell
+    # However it is written, a video has one path, by which its trials are told to belong together.
+    path = videos / os.path.relpath(videos / cell, videos)
+    if path.is_file():
+        return path
     same = [path for path in found if cell in (path.name, path.stem)]
     if len(same) != 1:
         hint = f' ({len(same)} of that name in subfolders)' if same else ''
@@ -236,7 +199,10 @@ def _person(cell: str, where: str) -> Person:
 def _check_once(rows: list[_Row]) -> None:
     places: dict[str, str] = {}
     for row in rows:
-        check_trial_name(row.trial)
+        try:
+            check_trial_name(row.trial)
+        except CorpusError as error:
+            raise CorpusError(f'{row.where}: {error}') from None
         if row.trial in places:
             raise CorpusError(
                 f'{row.where}: trial {row.trial!r} is that of {places[row.trial]}; expected other names (column trial)'
@@ -258,8 +224,18 @@ def _with_annotations(rows: list[_Row], folder: Path) -> list[_Row]:
     return result
 
 
-def _splits(rows: list[_Row], draw: SplitDraw | None, faces: FaceSettings) -> dict[str, str]:
-    splits = {}
+def _unused_annotations(rows: list[_Row], folder: str | Path | None) -> list[Path]:
+    if folder is None:
+        return []
+    used = {row.annotation for row in rows}
+    return sorted(
+        path
+        for path in Path(folder).iterdir()
+        if path.suffix in ANNOTATION_SUFFIXES and not path.name.startswith('.') and path not in used
+    )
+
+
+def _check_rows(rows: list[_Row], faces: FaceSettings) -> None:
     for row in rows:
         if row.annotation is None and row.split in ('train', 'val'):
             raise CorpusError(f'{row.where}: found split {row.split!r} without an annotation; expected test')
@@ -268,18 +244,35 @@ def _splits(rows: list[_Row], draw: SplitDraw | None, faces: FaceSettings) -> di
                 f'{row.where}: found an annotation of one person, but a trial of every face is asked for; expected a '
                 'person, or another choice of faces'
             )
-        splits[row.trial] = row.split or ('test' if row.annotation is None else '')
+
+
+def _splits(rows: list[_Row], draw: SplitDraw | None) -> tuple[dict[str, str], bool]:
+    """Splits by trial, and whether any of them was drawn."""
+    splits = {row.trial: row.split or ('test' if row.annotation is None else '') for row in rows}
+    people: dict[Path, set[str]] = {}
+    for row in rows:
+        people.setdefault(row.video, {f'video {row.video}'}).update([f'subject {row.subject}'] if row.subject else ())
+    groups = {row.trial: sorted(people[row.video]) for row in rows}
+    given = {row.trial: row.split if row.annotation else '' for row in rows}
+    for group in group_trials(list(groups), groups):
+        told = sorted({given[trial] for trial in group} - {''})
+        for trial in group:
+            if splits[trial] or not told:
+                continue
+            if len(told) > 1:
+                row = next(row for row in rows if row.trial == trial)
+                raise CorpusError(
+                    f'{row.where}: trial {trial!r} shares subjects or a video with trials of {" and ".join(told)}; '
+                    'expected its split'
+                )
+            splits[trial] = told[0]
     open_rows = [row for row in rows if not splits[row.trial]]
     if not open_rows:
-        return splits
+        return splits, False
     if draw is None:
         raise ConfigError(
             f'{open_rows[0].where}: trial {open_rows[0].trial!r} has an annotation but no split; expected a column '
             'split in the table, or a share that validates (--val-share)'
         )
-    people: dict[Path, set[str]] = {}
-    for row in rows:
-        people.setdefault(row.video, {f'video {row.video}'}).update([f'subject {row.subject}'] if row.subject else ())
-    groups = {row.trial: sorted(people[row.video]) for row in open_rows}
     chosen = draw_validation([row.trial for row in open_rows], groups, draw)
-    return splits | {row.trial: 'val' if row.trial in chosen else 'train' for row in open_rows}
+    return splits | {row.trial: 'val' if row.trial in chosen else 'train' for row in open_rows}, True

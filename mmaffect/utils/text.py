@@ -77,7 +77,7 @@ def read_rows(lines: Sequence[str], path: str | Path, error: type[ValueError]) -
     try:
         for row in reader:
             cells, number = [cell.strip() for cell in row], skipped + reader.line_num
-            if not row:
+            if not ''.join(cells) and len(row) < 2:
                 continue
             width = width or len(cells)
             if len(cells) != width:

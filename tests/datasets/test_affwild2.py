@@ -52,7 +52,7 @@ def test_video_suffix_case_several_face_folders_and_unused_videos(raw_corpus):
     second.mkdir(parents=True)
     (raw_corpus / 'cropped_aligned/video4').rename(second / 'video4')
     layout = read_layout(raw_corpus)
-    assert layout.unused_videos == [batch / 'other_track.mp4']
+    assert list(layout.unused.values()) == [[batch / 'other_track.mp4']]
     by_name = {trial.name: trial for trial in layout.trials}
     assert by_name['video1'].video == raw_corpus / 'videos/video1.AVI'
     assert by_name['video4'].faces == second / 'video4'
@@ -63,7 +63,7 @@ def test_face_folders_are_not_searched(raw_corpus):
     elsewhere = raw_corpus / 'faces/video1'
     elsewhere.mkdir(parents=True)
     (elsewhere / '00001.jpg').write_bytes(b'')
-    assert read_layout(raw_corpus).unused_videos == []
+    assert not any(read_layout(raw_corpus).unused.values())
 
 
 def test_subjects_and_demo_mark(raw_corpus):

@@ -110,6 +110,12 @@ def test_columns_by_name_and_comments(at, tmp_path):
         np.testing.assert_allclose(targets, [[-0.1, 0.1], [-0.15, 0.15], [-0.2, 0.2]], atol=1e-6)
 
 
+def test_columns_without_a_name_are_ignored(at):
+    targets, valid = at('time;valence;arousal;;\n0;0.5;-0.5;;\n1;0.5;-0.5;;', np.array([0.0, 1.0]))
+    assert valid.all()
+    np.testing.assert_array_equal(targets, [[0.5, -0.5]] * 2)
+
+
 def test_another_scale(at):
     targets, valid = at('time,valence,arousal\n0,1,9\n1,5,-5\n2,9,5\n3,3,7', np.arange(4.0), low=1, high=9)
     assert valid.tolist() == [True, False, True, True]
@@ -135,6 +141,10 @@ def test_another_scale(at):
         ('frame,valence,arousal\n1.5,0,0', "line 2: found frame '1.5', expected the number of a frame"),
         ('time,valence,arousal\n,,\n', "line 2: found time '', expected seconds"),
         ('valence,arousal\n0,0\n\n0,0', 'line 3: found an empty line, expected a row of each frame'),
+        ('sep=;\ntime;valence;arousal\n0;0;0', "line 1: found the columns 'sep=;', expected"),
+        (',valence,arousal\n0,0,0', "line 1: found the columns ',valence,arousal', expected 'time' or 'frame' among"),
+        ('Timestamp,valence,arousal\n0,0,0', "line 1: found the columns .*, expected 'time' or 'frame' among"),
+        ('time\tvalence\tarousal\n0\t0\t0', r"line 1: found the columns 'time\\tvalence\\tarousal', expected"),
         ('# nothing\n# else', 'line 2: found the columns'),
     ],
 )

@@ -156,12 +156,14 @@ def test_entry_discard_and_sweep(tmp_path):
     assert out.entry('a') == entry
     assert entry['notes'] == {'flags': ['x']}
     left = [tmp_path / 'faces/.a.12.tmp.npy', tmp_path / 'index/.b.c.7.tmp.json', tmp_path / '.corpus.9.tmp.json']
+    left.append(tmp_path / 'index/.broken/.b.8.tmp.json')
     for path in left:
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(b'')
     out.sweep(['a'])
-    assert [path.exists() for path in left] == [False, True, True]
+    assert [path.exists() for path in left] == [False, True, True, True]
     out.sweep()
-    assert [path.exists() for path in left] == [False, False, False]
+    assert [path.exists() for path in left] == [False, False, False, False]
     assert out.entry('a') == entry
     # As a power cut may leave it.
     (tmp_path / 'index/a.json').write_bytes(b'')

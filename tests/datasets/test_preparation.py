@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmaffect.datasets import preparation
+from mmaffect.datasets import preparation, trial_work
 from mmaffect.datasets.affwild2 import read_layout
 from mmaffect.datasets.corpus import Corpus
 from mmaffect.datasets.corpus_writer import CorpusWriter
-from mmaffect.datasets.preparation import fit_timestamps, frame_bytes, prepare, prepare_trial
+from mmaffect.datasets.preparation import frame_bytes, prepare
+from mmaffect.datasets.trial_preparation import fit_timestamps, prepare_trial
 from mmaffect.errors import AnnotationError, CorpusError, MediaError
 from mmaffect.media import read_sound, read_timestamps
 from mmaffect.media.log_mel import get_front_end, log_mel
@@ -126,7 +127,7 @@ def test_finished_trials_are_kept_and_left_overs_removed(prepared, raw_corpus_te
     prepare(raw_corpus_template, out)
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert files(out) == files(prepared[0])
-    monkeypatch.setattr(preparation, 'run_in_processes', None)
+    monkeypatch.setattr(trial_work, 'run_in_processes', None)
     assert prepare(raw_corpus_template, out).complete
 
 
@@ -244,7 +245,7 @@ def test_annotations_are_checked_before_anything_is_written(raw_corpus, tmp_path
 def test_too_little_space(raw_corpus_template, tmp_path, monkeypatch):
     usage = type('Usage', (), {'free': 1_000_000})
     monkeypatch.setattr(preparation.shutil, 'disk_usage', lambda path: usage)
-    with pytest.raises(CorpusError, match=r'out: 0\.0 GB free, but 6 trials with about 214 frames need 0\.0 GB'):
+    with pytest.raises(CorpusError, match=r'out: 1\.0 MB free, but 6 trials with about 214 frames need 1\.6 MB'):
         prepare(raw_corpus_template, tmp_path / 'out')
 
 

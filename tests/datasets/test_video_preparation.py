@@ -4,11 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmaffect.datasets import preparation
+from mmaffect.datasets import trial_work
+from mmaffect.datasets.annotation_table import AnnotationScale
 from mmaffect.datasets.corpus import Corpus
-from mmaffect.datasets.face_detection import read_detections
+from mmaffect.datasets.face_detection import detect_video, read_detections
 from mmaffect.datasets.face_source import FaceSettings, FoundFaces, choose_found, of_person
 from mmaffect.datasets.preparation import prepare
+from mmaffect.datasets.raw import RawTrial
+from mmaffect.datasets.trial_preparation import read_targets
 from mmaffect.datasets.video_preparation import corpus_from_csv
 from mmaffect.errors import AnnotationError, ConfigError, CorpusError, MediaError
 from mmaffect.faces import FaceTracks
@@ -65,9 +68,7 @@ def prepared(source, tmp_path_factory):
 
 
 def files(root: Path) -> dict[str, bytes]:
-    found = {str(path.relative_to(root)): path for path in sorted(root.rglob('*')) if path.is_file()}
-    # The archives hold the time at which they were written.
-    return {name: path.read_bytes() for name, path in found.items() if not name.startswith('detections')}
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob('*')) if path.is_file()}
 
 
 def test_faces_times_and_targets_stay_in_step(prepared, source):
@@ -137,7 +138,7 @@ def test_every_way_of_running_gives_the_same_bytes(prepared, make, tmp_path, mon
     assert ('two_left' in shares) == ('two_right' in shares)
     assert make(tmp_path / 'out', shard=(1, 2)).complete
     assert files(tmp_path / 'out') == expected
-    monkeypatch.setattr(preparation, 'run_in_processes', None)
+    monkeypatch.setattr(trial_work, 'run_in_processes', None)
     assert make(tmp_path / 'out').complete
 
 
@@ -222,7 +223,7 @@ def test_annotations_are_checked_before_any_video(make, source, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-def test_annotation_of_other_times(make, source, tmp_path):
+def test_read_targets_other_times(make, source, tmp_path):
     (source / 'late.csv').write_text('time,valence,arousal\n100,0,0\n200,0,0\n')
     table = source / 'late_trials.csv'
     table.write_text('video,annotation,split\none.mp4,late.csv,val\n')
@@ -232,9 +233,74 @@ def test_annotation_of_other_times(make, source, tmp_path):
         make(tmp_path / 'out', table=table)
 
 
+@pytest.mark.parametrize(('unit', 'end'), [('milliseconds', 2000), ('frames', 50)])
+def test_times_that_are_no_seconds(make, source, tmp_path, unit, end):
+    stamps = np.linspace(0, end, 51)
+    (source / f'{unit}.csv').write_text('\n'.join(['time,valence,arousal', *(f'{t:g},0,0' for t in stamps)]))
+    table = source / f'{unit}_trials.csv'
+    table.write_text(f'video,annotation,split\none.mp4,{unit}.csv,val\n')
+    with pytest.raises(AnnotationError, match=rf'its times go on to {end}, but .*one\.mp4 is 1\.96 s long'):
+        make(tmp_path / 'out', table=table)
+
+
+@pytest.mark.parametrize(
+    ('rows', 'flags'),
+    [
+        (['time', *np.arange(0, 0.9, 0.1)], ['annotation_short']),
+        (['time', *np.arange(0, 1.1, 0.1)], []),
+        (['time', *np.arange(0, 2.9, 0.1)], []),
+        (['time', *np.arange(0, 3.1, 0.1)], ['annotation_beyond']),
+        (['frame', *range(1, 24)], ['annotation_short']),
+        (['frame', *range(1, 27)], []),
+        (['frame', *range(1, 77)], ['annotation_beyond']),
+    ],
+)
+def test_annotation_that_ends_elsewhere_is_flagged(source, tmp_path, rows, flags):
+    (tmp_path / 'a.csv').write_text('\n'.join([f'{rows[0]},valence,arousal', *(f'{at:g},0,0' for at in rows[1:])]))
+    times = read_timestamps(source / 'videos/one.mp4')
+    trial = RawTrial('a', 'val', source / 'videos/one.mp4', tmp_path / 'a.csv', None, scale=AnnotationScale())
+    assert read_targets(trial, times)[2] == flags
+
+
+def test_videos_of_one_file_name_are_of_different_people(source, tmp_path):
+    for folder in ('p1', 'p2'):
+        (tmp_path / 'videos' / folder).mkdir(parents=True)
+        (tmp_path / 'videos' / folder / 'cam.mp4').write_bytes((source / 'videos/silent.mp4').read_bytes())
+    (tmp_path / 'trials.csv').write_text('video,subject\np1/cam.mp4,s1\np2/cam.mp4,s2\n')
+    settings = {'detector': DETECTOR, 'face_size': 8, 'front_end': 'vggish'}
+    corpus_from_csv(tmp_path / 'videos', tmp_path / 'out', table=tmp_path / 'trials.csv', **settings)
+    corpus = Corpus(tmp_path / 'out')
+    assert corpus.people == {'p1_cam': {'s1'}, 'p2_cam': {'s2'}}
+    assert corpus.videos == {'p1_cam': ('p1/cam.mp4',), 'p2_cam': ('p2/cam.mp4',)}
+
+
+def test_annotations_of_no_trial_are_told(make, source, tmp_path):
+    labels = tmp_path / 'labels'
+    labels.mkdir()
+    for name in ('one', 'tow'):
+        (labels / f'{name}.csv').write_bytes((source / 'one.csv').read_bytes())
+    table = tmp_path / 'trials.csv'
+    table.write_text('video,split\none.mp4,train\nsilent.mp4,\n')
+    summary = make(tmp_path / 'out', table=table, annotations=labels).summary
+    assert 'warning: 1 annotations of no trial: tow.csv\n' in summary
+    assert 'warning: 1 videos of no trial: two.mp4\n' in summary
+
+
+def test_two_trials_of_one_name(make, source, tmp_path):
+    table = tmp_path / 'trials.csv'
+    table.write_text('video,trial,person\none.mp4,,\ntwo.mp4,one_face1,left\n')
+    with pytest.raises(CorpusError, match=r"one\.mp4 and .*two\.mp4: both have a trial 'one_face1'"):
+        make(tmp_path / 'out', table=table, faces='all')
+
+
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
+        ({'jobs': 0}, 'jobs=0'),
+        ({'shard': (0, 1)}, r'shard=\(0, 1\)'),
+        ({'shard': (3, 2)}, r'shard=\(3, 2\)'),
+        ({'face_size': 0}, 'face_size=0'),
+        ({'front_end': 'mfcc'}, "front end 'mfcc'"),
         ({'detector': 'no_such'}, "detector='no_such'; expected one of"),
         ({'detector': 'missing.onnx'}, r"detector='missing\.onnx': No such file"),
         ({'detect_every': 0}, 'every=0'),
@@ -265,6 +331,18 @@ def test_damaged_detections_are_made_again(make, tmp_path):
         read_detections(file)
     make(tmp_path / 'out')
     assert read_detections(file).width == 160
+
+
+def test_detections_that_cannot_be_written(source, tmp_path, monkeypatch):
+    def full(*args, **arrays):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(np, 'savez', full)
+    settings = FaceSettings(DETECTOR).detection
+    with pytest.raises(OSError, match=r'No space left on device; faces of one\.mp4 are not kept') as error:
+        detect_video(source / 'videos/one.mp4', tmp_path / 'a.npz', json.dumps(DETECTOR), settings, 1, False)
+    assert (error.value.errno, error.value.filename) == (28, str(tmp_path / 'a.npz'))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures('source')

@@ -1,10 +1,13 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from mmaffect.datasets.face_source import FaceSettings
-from mmaffect.datasets.videos import SplitDraw, draw_validation, read_videos
+from mmaffect.datasets.split_draw import SplitDraw, draw_validation
+from mmaffect.datasets.videos import VIDEO_SUFFIXES, read_videos
 from mmaffect.errors import ConfigError, CorpusError
+from mmaffect.inference.sources import SUFFIXES
 
 VIDEOS = ['a.mp4', 'P16/cam.MOV', 'P17/cam.avi', '.hidden/x.mp4', '.y.mp4', 'notes.txt', 'P17/more/z.webm']
 
@@ -49,12 +52,12 @@ def test_all_videos_of_a_folder(folder):
 def test_table(read, folder):
     corpus = read(
         '# who was there',
-        'Video;trial;split;subject;annotation;person',
-        'a.mp4;;train;s1;labels/a.csv;left',
-        'a;;val;s2;labels/P16_cam.csv;Right',
-        'P16/cam.MOV;talk;TEST;;;0.25',
-        ';;;;;',
-        'z.webm;;;;;',
+        'Video;trial;split;subject;annotation;person;;',
+        'a.mp4;;train;s1;labels/a.csv;left;;',
+        'a;;val;s2;labels/P16_cam.csv;Right;;',
+        'P16/cam.MOV;talk;TEST;;;0.25;;',
+        ';;;;;;;',
+        'z.webm;;;;;;;',
     )
     found = {trial.name: trial for trial in corpus.trials}
     assert list(found) == ['a_left', 'a_right', 'P17_more_z', 'talk']
@@ -63,7 +66,7 @@ def test_table(read, folder):
     assert [trial.found.person for trial in found.values()] == ['left', 'right', None, 0.25]
     assert found['a_left'].annotation == folder.parent / 'labels/a.csv'
     assert found['a_left'].found.file == found['a_right'].found.file
-    assert corpus.unused_videos == [folder / 'P17/cam.avi']
+    assert corpus.unused == {'videos of no trial': [folder / 'P17/cam.avi'], 'annotations of no trial': []}
 
 
 def test_annotations_of_a_folder(read, folder):
@@ -75,6 +78,7 @@ def test_annotations_of_a_folder(read, folder):
     assert found['P17_cam'].split == 'test'
     assert corpus.notes['split'] == {'val_share': 0.5, 'seed': 1, 'by': 'subject and video'}
     assert corpus.notes['annotation'] == {'lag': 0.0, 'low': -1.0, 'high': 1.0}
+    assert corpus.unused == {'videos of no trial': [], 'annotations of no trial': [folder.parent / 'labels/other.csv']}
     with pytest.raises(ConfigError, match=r"trial 'a' has an annotation but no split; .*--val-share"):
         read_videos(folder, folder.parent / 'out', annotations=folder.parent / 'labels')
     (folder.parent / 'labels/a.txt').touch()
@@ -105,6 +109,62 @@ def test_annotations_of_a_folder(read, folder):
 def test_table_that_does_not_fit(read, lines, message):
     with pytest.raises(CorpusError, match=message):
         read(*lines)
+
+
+def test_one_path_of_a_video_however_it_is_written(read, folder, tmp_path):
+    (tmp_path / 'beside.mp4').touch()
+    corpus = read(
+        'video,trial',
+        'P16/../a.mp4,one',
+        f'{folder.resolve()}/a.mp4,two',
+        'a,three',
+        '../beside.mp4,',
+        'P16/cam.MOV,',
+        'P17/cam.avi,',
+    )
+    found = {trial.name: trial for trial in corpus.trials}
+    assert {found[name].video for name in ('one', 'two', 'three')} == {folder / 'a.mp4'}
+    assert len({found[name].found.file for name in ('one', 'two', 'three')}) == 1
+    assert found['beside'].video.samefile(tmp_path / 'beside.mp4')
+    # Videos of one file name in two folders are two videos.
+    assert [found[name].label for name in ('one', 'P16_cam', 'P17_cam')] == ['a.mp4', 'P16/cam.MOV', 'P17/cam.avi']
+    assert corpus.unused['videos of no trial'] == [folder / 'P17/more/z.webm']
+
+
+def test_trials_follow_the_split_of_their_subject_or_video(read):
+    rows = ['video,trial,split,subject,annotation', 'a.mp4,t1,train,s1,labels/a.csv', 'a.mp4,t2,,s2,labels/a.csv']
+    rows += ['P16/cam.MOV,t3,,s1,labels/a.csv', 'P17/cam.avi,t4,val,s3,labels/a.csv']
+    # What has no annotation is in the test split for want of one, which decides on nobody.
+    rows += ['P17/cam.avi,t5,,,', 'P17/cam.avi,t6,test,,', 'z,t7,,s3,labels/a.csv']
+    corpus = read(*rows)
+    expected = {'t1': 'train', 't2': 'train', 't3': 'train', 't4': 'val', 't5': 'test', 't6': 'test', 't7': 'val'}
+    assert {trial.name: trial.split for trial in corpus.trials} == expected
+    assert 'split' not in read(*rows, draw=SplitDraw(0.5)).notes
+    with pytest.raises(CorpusError, match="line 3: trial 't2' shares subjects or a video with trials of train and val"):
+        read(*rows[:3], 'z,t4,val,s1,labels/a.csv')
+
+
+def test_a_folder_that_cannot_be_read_is_told(folder, monkeypatch):
+    scan = os.scandir
+
+    def denied(path):
+        if Path(path).name == 'P17':
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, 'scandir', denied)
+    with pytest.raises(PermissionError, match='P17'):
+        read_videos(folder, folder.parent / 'out')
+
+
+def test_name_that_is_none_of_a_trial(folder):
+    (folder / 'a:b.mp4').touch()
+    with pytest.raises(CorpusError, match=r"videos/a:b\.mp4: 'a:b' cannot name a trial"):
+        read_videos(folder, folder.parent / 'out')
+
+
+def test_the_suffixes_are_those_of_inference():
+    assert set(VIDEO_SUFFIXES) < set(SUFFIXES)
 
 
 def test_annotation_of_one_person_but_a_trial_of_each(read):

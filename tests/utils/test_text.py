@@ -70,5 +70,5 @@ def test_rows_that_do_not_fit(lines, message):
 
 
 def test_blank_rows_are_left_out_but_counted():
-    found = list(read_rows(['', 'a,b', ',', '', '1,2'], 'a.csv', CorpusError))
+    found = list(read_rows(['', 'a,b', ',', '', '1,2', '  '], 'a.csv', CorpusError))
     assert found == [(2, ['a', 'b']), (3, ['', '']), (5, ['1', '2'])]
