@@ -7,6 +7,7 @@ Each video gets <name>.csv, .json and .npz in the folder. A run that is started 
 
 import argparse
 import shlex
+import signal
 import sys
 
 from mmaffect.utils.cli import one_line, run_tool
@@ -42,11 +43,13 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
+    # Else a file that is being written would stay.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
     from mmaffect.errors import MMAffectError
     from mmaffect.inference import AffectInferencer, open_recording
     from mmaffect.inference.output import TraceFolder
-    from mmaffect.inference.sources import unique_names
+    from mmaffect.inference.sources import unique_names, without_repeats
     from mmaffect.utils.progress import Progress
 
     folder = TraceFolder(args.out, args.formats, args.report, args.overlay, args.overwrite)
@@ -81,16 +84,20 @@ def main() -> int:
             failed += 1
             print(f'error: {one_line(error)}', file=sys.stderr, flush=True)
 
-    recordings = unique_names([one for source in args.inputs for one in attempt(open_recording, source) or ()])
+    named = [one for source in args.inputs for one in attempt(open_recording, source) or ()]
+    recordings = unique_names(without_repeats(named))
     readable = {one.name: count for one in recordings if (count := attempt(lambda one: len(one.times), one))}
     command = shlex.join(['python', *sys.argv])
-    traces = 0
+    traces = until = 0
     with Progress(sum(readable.values()), 'frames') as progress:
         for recording in recordings:
             if recording.name in readable:
                 found = attempt(_trace, inferencer, folder, recording, progress, command)
                 traces += len(found or ())
-    print(f'\n{traces} traces of {len(recordings)} recordings in {args.out}')
+                until += readable[recording.name]
+                progress.skip(until - progress.done)
+    failures = f'; {failed} failed' if failed else ''
+    print(f'\n{traces} traces of {len(recordings)} recordings in {args.out}{failures}')
     print('; '.join(f'{stage} {seconds:.2f} s' for stage, seconds in inferencer.stages.items()))
     print(inferencer.notice)
     return 1 if failed else 0
@@ -105,7 +112,7 @@ def _trace(inferencer, folder, recording, progress, command) -> list:
     traces = folder.kept(recording, made)
     kept = bool(traces)
     if kept:
-        progress.update(len(recording.times))
+        progress.skip(len(recording.times))
     else:
         for trace in inferencer.trace_recording(recording, progress=progress, command=command, made=made):
             with inferencer.stages.measure('writing'):

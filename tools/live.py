@@ -1,7 +1,6 @@
 """Valence and arousal while they happen: python tools/live.py --camera --microphone, or python tools/live.py FILE."""
 
 import argparse
-import os
 import signal
 import sys
 
@@ -17,7 +16,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--microphone', nargs='?', const='', metavar='DEVICE', help='a microphone, likewise')
     parser.add_argument('--size', metavar='WxH', help='pixels to ask the camera for')
     parser.add_argument(
-        '--speed', default='1', help='seconds of a file in a second, or max: as fast as it goes (default: 1)'
+        '--speed',
+        default='1',
+        help='seconds of a file in a second (default: 1); max: as fast as it goes, of a pipe too',
     )
     parser.add_argument('--model', help='name, config or checkpoint (default: the model of --weights, or of the demo)')
     parser.add_argument('--weights', help='checkpoint (default: the published one)')
@@ -39,17 +40,12 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
-    import torch
-
     from mmaffect.inference.loading import load_estimator
     from mmaffect.live.session import LiveSession
     from mmaffect.live.view import TextView, WindowView
+    from mmaffect.utils.threads import cores_left
 
-    if 'OMP_NUM_THREADS' not in os.environ:
-        # Frames come one by one; decoding and the face detector need the other cores.
-        torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    view = TextView()
-    views = [view, WindowView()] if args.window else [view]
+    windows = [WindowView()] if args.window else []
     loaded = load_estimator(args.model, args.weights, args.device)
     session = LiveSession(
         loaded,
@@ -75,7 +71,9 @@ def main() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    return session.run(views, args.seconds)
+    view = TextView(session.inferencer.encoder.targets, session.presence)
+    with cores_left():
+        return session.run([view, *windows], args.seconds)
 
 
 if __name__ == '__main__':

@@ -31,7 +31,8 @@ def align_face(frame: np.ndarray, points: np.ndarray, size: int = ALIGNED_SIZE) 
     """
     matrix = similarity(points, size)
     # Bilinear sampling skips pixels of a large face: it is drawn a whole number of times too large, then averaged.
-    reduction = min(max(round(1 / np.hypot(*matrix[:, 0])), 1), MAX_REDUCTION)
+    scale = max(np.hypot(*matrix[:, 0]), 1 / MAX_REDUCTION)
+    reduction = max(round(1 / scale), 1)
     if reduction > 1:
         matrix = reduction * matrix
         matrix[:, 2] += (reduction - 1) / 2

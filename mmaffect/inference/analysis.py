@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..faces import ChosenFaces, FaceDetector
 from ..faces.choice import CHOICES
 from ..utils.progress import Progress
+from ..utils.threads import cores_left
 from .encoder import FrameEncoder
 from .listening import listen, sound_features
 from .looking import face_features, look_for_faces
@@ -53,10 +54,17 @@ class Settings:
             if getattr(self, name) not in known:
                 raise ConfigError(f'{name}={getattr(self, name)!r}; expected one of {", ".join(map(repr, known))}')
         for name, least in (('detect_every', 1), ('batch_size', 1), ('min_seconds', 0), ('delay', 0)):
-            if not getattr(self, name) >= least:
-                raise ConfigError(f'{name}={getattr(self, name)!r}; expected at least {least}')
+            value, kind = getattr(self, name), float if name == 'min_seconds' else int
+            if not isinstance(value, int | kind) or not value >= least:
+                raise ConfigError(f'{name}={value!r}; expected at least {least}')
+        if not isinstance(self.hop, int | None):
+            raise ConfigError(f'hop={self.hop!r}; expected a number of frames')
         if self.delay and self.schedule == 'overlap':
             raise ConfigError(f"delay={self.delay}, schedule='overlap'; a delay is of schedule 'delayed'")
+
+    def check(self, encoder: FrameEncoder) -> None:
+        """Raise :class:`ConfigError` unless the windows of the model can be so."""
+        plan_windows(encoder.window, encoder.window, self.hop_of(encoder), encoder.stride, self.schedule, self.delay)
 
     def hop_of(self, encoder: FrameEncoder) -> int:
         """Frames between two windows."""
@@ -114,7 +122,7 @@ def analyse(
         settings: how.
         detector: makes the face detector, which is only built where there are faces to look for.
         stages: told how long each stage takes.
-        progress: shows the frames that are done.
+        progress: shows the frames that are done; each of the two passes over the pictures is half of the work.
 
     Yields:
         One result; with ``faces='all'`` one a face, at least one.
@@ -128,10 +136,10 @@ def analyse(
     hop = settings.hop_of(encoder)
     windows = plan_windows(len(times), encoder.window, hop, encoder.stride, settings.schedule, settings.delay)
     features = {}
-    with stages.measure('sound'):
+    with stages.measure('sound'), cores_left():
         heard = listen(recording, encoder, settings.voice)
     sees = 'visual' in encoder.modalities
-    searched = sees and recording.has_picture and not isinstance(recording, CorpusTrial)
+    half = None if progress is None else progress.part(0.5)
     with stages.measure('detection'):
         chosen = look_for_faces(
             recording,
@@ -139,16 +147,16 @@ def analyse(
             settings.faces,
             settings.detect_every,
             settings.min_seconds,
-            progress if searched else None,
+            half,
         )
     if 'audio' in encoder.modalities:
-        with stages.measure('encoding'):
+        with stages.measure('encoding'), cores_left():
             features['audio'] = sound_features(heard, times, encoder)
     keep = encoder.window if settings.schedule == 'delayed' else 0
-    seen = iter(face_features(recording, chosen, encoder, keep)) if sees else None
+    seen = iter(face_features(recording, chosen, encoder, keep, half)) if sees else None
     for face in chosen:
         if seen is not None:
-            with stages.measure('encoding'):
+            with stages.measure('encoding'), cores_left():
                 features['visual'] = next(seen)
         with stages.measure('fusion'):
             affect, gates = predict_windows(
@@ -162,8 +170,6 @@ def analyse(
             )
         numbered = len(chosen) if settings.faces == 'all' else 0
         yield _result(recording, heard.voice, face, affect, gates, sees, numbered)
-    if progress is not None and not searched:
-        progress.update(len(times))
 
 
 def _result(

@@ -66,7 +66,13 @@ class FrameEncoder:
         batch_size: int | None = None,
         amp: bool = False,
     ) -> None:
-        cfg = cfg if cfg is not None else model.cfg
+        cfg = cfg if cfg is not None else getattr(model, 'cfg', None)
+        if not isinstance(model, AffectEstimator):
+            raise ConfigError(f'model is a {type(model).__name__}; expected an AffectEstimator')
+        if cfg is None:
+            raise ConfigError('the model has no cfg, which says how frames are read; expected its config as model.cfg')
+        if face_size is not None and face_size < 1:
+            raise ConfigError(f'face_size={face_size}; expected at least 1 pixel')
         loader = _loader(cfg)
         settings = _dataset(cfg, loader)
         _check_inputs(model, settings)
@@ -180,9 +186,7 @@ def _dataset(cfg: Config, loader: str) -> Mapping:
     return found
 
 
-def _check_inputs(model: nn.Module, settings: Mapping) -> None:
-    if not isinstance(model, AffectEstimator):
-        raise ConfigError(f'model is a {type(model).__name__}; expected an AffectEstimator')
+def _check_inputs(model: AffectEstimator, settings: Mapping) -> None:
     if model.further:
         names = ', '.join(model.further)
         raise ConfigError(f'model.further: the streams {names} take cached features, which no video has')

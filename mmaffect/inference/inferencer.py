@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ from ..utils.progress import Progress
 from .analysis import Settings, analyse
 from .encoder import FrameEncoder
 from .loading import load_estimator
-from .notice import NOTICE, SYNTHETIC_MODEL_NOTICE
+from .notice import SYNTHETIC_MODEL_NOTICE
+from .output import TraceFolder
 from .recording import Recording
 from .sources import Source, open_recording, unique_names
 from .stages import StageTimes
@@ -92,14 +94,15 @@ class AffectInferencer(BaseInferencer):
         face_size: int | None = None,
     ) -> None:
         # MMEngine's own would run the file of a config and load a checkpoint without looking at it.
-        if frame_batch_size is not None and frame_batch_size < 1:
-            raise ConfigError(f'frame_batch_size={frame_batch_size}; expected at least 1')
+        if frame_batch_size is not None and (not isinstance(frame_batch_size, int) or frame_batch_size < 1):
+            raise ConfigError(f'frame_batch_size={frame_batch_size!r}; expected at least 1')
         self.settings = Settings(faces, detect_every, min_seconds, voice, schedule, hop, delay, batch_size)
         self.loaded = load_estimator(model, weights, device)
         self.scope, self.show_progress = scope, show_progress
         self.model = self.loaded.model
-        self.cfg = self.model.cfg
         self.encoder = FrameEncoder(self.model, face_size=face_size, batch_size=frame_batch_size, amp=amp)
+        self.cfg = self.model.cfg
+        self.settings.check(self.encoder)
         self.stages = StageTimes()
         self._detector = detector
         self._built: FaceDetector | None = detector if isinstance(detector, FaceDetector) else None
@@ -122,7 +125,7 @@ class AffectInferencer(BaseInferencer):
             inputs: what :meth:`traces` takes.
             return_datasamples: return :class:`mmaffect.structures.AffectDataSample` instead of plain dicts.
             batch_size: windows at once; by default that of the constructor.
-            out_dir: folder to write ``<trial>.<format>`` to.
+            out_dir: folder to write ``<trial>.<format>`` to, as of :class:`mmaffect.inference.output.TraceFolder`.
             formats: of these files.
             return_vis: also draw every trace.
 
@@ -133,10 +136,10 @@ class AffectInferencer(BaseInferencer):
         Raises:
             MediaError, ConfigError: as :meth:`traces`.
         """
+        folder = None if out_dir is None else TraceFolder(out_dir, formats)
         traces = list(self.traces(inputs, batch_size=batch_size))
-        for trace in traces if out_dir is not None else ():
-            for kind in formats:
-                trace.save(Path(out_dir, f'{trace.trial}.{kind}'))
+        for trace in traces if folder is not None else ():
+            folder.write(trace)
         pictures = self.visualize([], traces) if return_vis else []
         return self.postprocess(traces, pictures, return_datasamples)
 
@@ -167,16 +170,17 @@ class AffectInferencer(BaseInferencer):
             ConfigError: if the settings do not fit the model.
         """
         recordings = self.open(inputs)
-        settings = (
-            self.settings if batch_size is None else Settings(**{**vars(self.settings), 'batch_size': batch_size})
-        )
+        settings = self.settings if batch_size is None else replace(self.settings, batch_size=batch_size)
         if not self.show_progress:
             for recording in recordings:
                 yield from self._traces(recording, settings)
             return
         with Progress(sum(len(one.times) for one in recordings), 'frames') as progress:
+            until = 0
             for recording in recordings:
                 yield from self._traces(recording, settings, progress)
+                until += len(recording.times)
+                progress.skip(until - progress.done)  # passes that it did not need
 
     def open(self, inputs: Source | Iterable[Source]) -> list[Recording]:
         """Recordings of the inputs of :meth:`traces`, with different names."""
@@ -214,14 +218,11 @@ class AffectInferencer(BaseInferencer):
     @property
     def notice(self) -> str:
         """What must be said wherever the values are shown."""
-        return f'{NOTICE} {SYNTHETIC_MODEL_NOTICE}' if self.loaded.synthetic else NOTICE
+        return self.loaded.notice
 
     def made_of(self, recording: Recording) -> dict:
         """Header entries that decide what the traces of a recording are."""
-        detector = self._detector
-        name = type(detector).__name__ if isinstance(detector, FaceDetector) else detector
-        name = dict(name) if isinstance(name, Mapping) else str(name)
-        return made_of(recording, self.loaded, self.encoder, self.settings, name)
+        return made_of(recording, self.loaded, self.encoder, self.settings, self._detector)
 
     def visualize(self, inputs: list, preds: Sequence[Trace], show: bool = False) -> list[np.ndarray]:
         """Draw traces as RGB pictures ``(H, W, 3)``, uint8; none is shown."""
@@ -242,9 +243,12 @@ class AffectInferencer(BaseInferencer):
         return open_recording
 
     def _inputs_to_list(self, inputs: Source | Iterable[Source]) -> list[Source]:
-        # A tuple may be (frames, sound).
-        named = isinstance(inputs, tuple) and any(isinstance(one, (str, Path, Recording, Mapping)) for one in inputs)
-        return list(inputs) if isinstance(inputs, list) or named else [inputs]
+        if isinstance(inputs, tuple):  # maybe (frames, sound)
+            several = any(isinstance(one, (str, Path, Recording, Mapping)) for one in inputs)
+        else:
+            single = isinstance(inputs, (str, Path, Recording, Mapping, np.ndarray))
+            several = isinstance(inputs, Iterable) and not single
+        return list(inputs) if several else [inputs]
 
     def _traces(
         self,

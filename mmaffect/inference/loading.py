@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.device import get_device
 from torch import nn
 
 from ..apis.model import get_model, init_model
 from ..apis.zoo import get_model_info, is_config_file
 from ..engine.checkpoint import read_checkpoint
+from ..engine.running import check_device
 from ..errors import ConfigError
 from ..utils.download import fetch
 from ..utils.files import sha256
+from .notice import NOTICE, SYNTHETIC_MODEL_NOTICE
 from .saved_config import config_of_checkpoint
 
 DEFAULT_MODEL = 'grjca_demo'
@@ -44,6 +46,11 @@ class LoadedModel:
         """Whether it was trained on a synthetic corpus."""
         return bool((getattr(self.model, 'dataset_meta', None) or {}).get('synthetic'))
 
+    @property
+    def notice(self) -> str:
+        """What must be said wherever its values are shown."""
+        return f'{NOTICE} {SYNTHETIC_MODEL_NOTICE}' if self.synthetic else NOTICE
+
 
 def load_estimator(
     model: str | Path | Mapping | nn.Module | None = None,
@@ -67,10 +74,13 @@ def load_estimator(
     if isinstance(model, nn.Module):
         if weights is not None:
             raise ConfigError('model is loaded already; expected no weights beside it')
-        place = next(model.parameters()).device if device is None else torch.device(device)
-        return LoadedModel(model.eval().to(place), type(model).__name__, None, None)
+        if device is not None:
+            model.to(check_device(str(device)))
+        return LoadedModel(model.eval(), type(model).__name__, None, None)
+    if not isinstance(model, str | Path | Mapping | Config | None):
+        raise ConfigError(f'model is a {type(model).__name__}; expected a name, a path, a config or a model')
     place = str(device or get_device())
-    if isinstance(model, (Config, ConfigDict, Mapping)):
+    if isinstance(model, (Config, Mapping)):
         cfg = model if isinstance(model, Config) else Config(dict(model))
         _require(weights, 'a config')
         path = fetch(str(weights))

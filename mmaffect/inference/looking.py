@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -102,6 +103,7 @@ class _FacePass:
         if self.values:
             values[self.span.start : self.span.stop] = np.concatenate(self.values)
         self.values = []
+        # All windows of a whole recording see the same frames.
         return FrameFeatures(values, present, self._beyond if self.encoder.context else black)
 
     def _beyond(self, seen: int) -> np.ndarray:

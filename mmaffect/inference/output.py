@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import glob
+import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from .recording import Recording
 from .trace_header import same_making
 
 FORMATS = ('csv', 'json', 'npz')
+AWAY = 'move it away, or give --overwrite'
+REPORT_MARK = b'content="mmaffect '
 
 
 class TraceFolder:
@@ -46,12 +49,19 @@ class TraceFolder:
         self.report, self.overlay, self.overwrite = report, overlay, overwrite
 
     def check_place(self, sources: Sequence[str]) -> None:
-        """Raise :class:`ConfigError` if the folder lies in one of the inputs: what is written would be an input."""
+        """Make the folder, before hours of work.
+
+        Raises:
+            ConfigError: if it lies in one of the inputs, where what is written would be an input.
+            OSError: if it cannot be made or written to, as the system says.
+        """
         place = self.root.expanduser().resolve()
         for source in sources:
             folder = Path(source).expanduser()
             if '://' not in source and folder.is_dir() and place.is_relative_to(folder.resolve()):
                 raise ConfigError(f'--out {self.root}: lies in the input {source}; give another folder')
+        self.root.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=self.root).close()
 
     def kept(self, recording: Recording, made: Mapping) -> list[Trace]:
         """The traces of a recording that are all there, made from the same file in the same way; none otherwise.
@@ -61,17 +71,14 @@ class TraceFolder:
             made: as :meth:`AffectInferencer.made_of` returned it.
 
         Raises:
-            ConfigError: if a file of that name is no trace.
+            ConfigError: if a file of that name is no trace, or one of another recording.
         """
         if self.overwrite:
             return []
-        name = glob.escape(recording.name)
-        found = []
-        for pattern in (name, f'{name}_face*'):
-            for path in sorted(self.root.glob(f'{pattern}.{self.formats[0]}')):
-                trace = self._load(path)
-                if same_making(trace.header, made):
-                    found.append(trace)
+        names = re.compile(rf'{re.escape(recording.name)}(_face\d+)?\.{self.formats[0]}')
+        paths = sorted(path for path in self.root.iterdir() if names.fullmatch(path.name)) if self.root.is_dir() else []
+        traces = [self._load(path, made) for path in paths]
+        found = [trace for trace in traces if same_making(trace.header, made)]
         if not found or len(found) != found[0].header.get('traces'):
             return []
         if any(not self._path(trace, kind).is_file() for trace in found for kind in self.formats):
@@ -81,13 +88,26 @@ class TraceFolder:
         return found
 
     def write(self, trace: Trace) -> list[Path]:
-        """Write the files of a trace."""
+        """Write the files of a trace.
+
+        Raises:
+            ConfigError: if a file of that name is no trace, or one of another recording.
+            OSError: as the system says.
+        """
         for kind in self.formats:
             path = self._path(trace, kind)
             if not self.overwrite and path.exists():
-                # What is of another video or model may be replaced, but only a trace.
-                self._load(path)
-        return [trace.save(self._path(trace, kind)) for kind in self.formats]
+                # Of the same recording, what another model or settings gave is replaced.
+                self._load(path, trace.header)
+        paths = [self._path(trace, kind) for kind in self.formats]
+        for path in paths:
+            try:
+                trace.save(path)
+            except OSError as error:
+                # As of a full disk.
+                error.filename = error.filename or str(path)
+                raise
+        return paths
 
     def write_views(self, recording: Recording, traces: Sequence[Trace], kept: bool) -> list[Path]:
         """Write report and overlays, if they are asked for.
@@ -96,12 +116,18 @@ class TraceFolder:
             recording: the recording.
             traces: of it.
             kept: the traces were there: views that are there too stay.
+
+        Raises:
+            ConfigError: if there is a page of that name, but no report.
+            MediaError, OSError: as :func:`mmaffect.report.write_report`.
         """
         written = []
         path = self.root / f'{recording.name}.html'
         if self.report and not (kept and path.is_file()):
             from ..report import write_report
 
+            if path.is_file() and not self.overwrite and not _is_report(path):
+                raise ConfigError(f'{path}: is no report of mmaffect; {AWAY}')
             written.append(write_report(path, list(traces)))
         for trace in traces if self.overlay and recording.has_picture else ():
             path = self.root / f'{trace.trial}_overlay.mp4'
@@ -115,8 +141,18 @@ class TraceFolder:
     def _path(self, trace: Trace, kind: str) -> Path:
         return self.root / f'{trace.trial}.{kind}'
 
-    def _load(self, path: Path) -> Trace:
+    def _load(self, path: Path, header: Mapping) -> Trace:
+        """A trace that is there, of the recording that this header is of."""
         try:
-            return Trace.load(regular_file(path))
+            trace = Trace.load(regular_file(path))
         except CorpusError as error:
-            raise ConfigError(f'{error}; move it away, or give --overwrite') from None
+            raise ConfigError(f'{error}; {AWAY}') from None
+        # A file may have moved, or changed in its place.
+        if all(trace.header.get(key) and trace.header[key] != header[key] for key in ('input', 'input_sha256')):
+            raise ConfigError(f'{path}: is the trace of {trace.header["input"]}; {AWAY}, or another folder')
+        return trace
+
+
+def _is_report(path: Path) -> bool:
+    with open(path, 'rb') as file:
+        return REPORT_MARK in file.read(4096)

@@ -11,12 +11,15 @@ import numpy as np
 
 from ..datasets.corpus import Corpus, Trial
 from ..errors import MediaError
-from ..media import VideoReader, probe
+from ..media import MediaInfo, VideoReader, probe
 from ..media.resampling import Resampler
-from ..media.sound import open_sound
+from ..media.sound import EmptySoundError, open_sound
 
 # Frames a second of what has no picture.
 NOMINAL_FPS = 25.0
+COUNTING_RATE = 8000
+MAX_NAME = 200
+MAX_CHANNELS = 64
 
 
 class Recording(ABC):
@@ -94,24 +97,33 @@ class FileRecording(Recording):
     Args:
         path: the file.
         name: of the trial; by default the file's, without its suffix.
+        source: where it comes from, for people; by default its path.
     """
 
-    def __init__(self, path: str | Path, name: str | None = None) -> None:
+    def __init__(self, path: str | Path, name: str | None = None, source: str | None = None) -> None:
         super().__init__(safe_name(Path(path).stem) if name is None else name, Path(path))
+        self._source = source
         self._sound_flags: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        return str(self.path) if self._source is None else self._source
+
+    @cached_property
+    def _info(self) -> MediaInfo:
+        return probe(self.path)
 
     @cached_property
     def _reader(self) -> VideoReader | None:
-        return VideoReader(self.path, 'pyav') if probe(self.path).has_video else None
+        return VideoReader(self.path, 'pyav') if self._info.has_video else None
 
     @cached_property
     def times(self) -> np.ndarray:
         if self._reader is not None:
             return self._reader.timestamps.seconds
         # What a container says of its length is not always so.
-        rate = 8000
-        samples = sum(len(block) for block in self.sound_blocks(rate))
-        return _ticks(samples / rate)
+        samples = sum(len(block) for block in self.sound_blocks(COUNTING_RATE))
+        return _ticks(samples / COUNTING_RATE)
 
     @property
     def frames_declared(self) -> int | None:
@@ -119,7 +131,9 @@ class FileRecording(Recording):
 
     @property
     def flags(self) -> tuple[str, ...]:
-        return (*(() if self._reader is None else self._reader.flags), *self._sound_flags)
+        flags = [] if self._reader is None else list(self._reader.flags)
+        streams = {'several_pictures': self._info.video_streams, 'several_sounds': self._info.audio_streams}
+        return (*flags, *(flag for flag, count in streams.items() if count > 1), *self._sound_flags)
 
     @property
     def has_picture(self) -> bool:
@@ -127,7 +141,16 @@ class FileRecording(Recording):
 
     @cached_property
     def has_sound(self) -> bool:
-        return probe(self.path).has_audio
+        if not self._info.has_audio:
+            return False
+        try:
+            next(open_sound(self.path, COUNTING_RATE).blocks())
+        except EmptySoundError:
+            if not self.has_picture:
+                raise
+            self._sound_flags = ('sound_empty',)
+            return False
+        return True
 
     @property
     def height(self) -> int:
@@ -175,16 +198,22 @@ class ArrayRecording(Recording):
     ) -> None:
         super().__init__(safe_name(name))
         self._frames = [] if frames is None else frames
-        for frame in self._frames[:1]:
-            if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-                raise MediaError(f'{name}: a frame is {frame.dtype} {frame.shape}; expected uint8 (H, W, 3)')
-        self._sound = None if sound is None else _mono(np.asarray(sound), name)
+        if not isinstance(self._frames, Sequence | np.ndarray):
+            raise MediaError(f'{name}: frames are a {type(frames).__name__}; expected an array or a list of frames')
+        for number, frame in enumerate(self._frames[:1] if isinstance(self._frames, np.ndarray) else self._frames):
+            kind, shape = getattr(frame, 'dtype', type(frame).__name__), getattr(frame, 'shape', '')
+            if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+                raise MediaError(f'{name}: frame {number} is {kind} {shape}; expected uint8 (H, W, 3)')
+        if not 1000 <= sample_rate <= 384_000:
+            raise MediaError(f'{name}: sample_rate={sample_rate}; expected 1000 to 384000 Hz')
+        self._sound_flags = _non_finite(sound)
+        self._sound = None if sound is None else mono(np.asarray(sound), name)
         self._rate = sample_rate
         count = len(self._frames)
         if count == 0 and (self._sound is None or len(self._sound) == 0):
             raise MediaError(f'{name}: neither a frame nor a sample of sound; expected some')
         if times is None:
-            if not fps > 0:
+            if not 0 < fps < np.inf:
                 raise MediaError(f'{name}: fps={fps}; expected a positive number')
             times = np.arange(count) / fps if count else _ticks(len(self._sound) / sample_rate)
         self._times = np.asarray(times, np.float64)
@@ -196,6 +225,10 @@ class ArrayRecording(Recording):
     @property
     def times(self) -> np.ndarray:
         return self._times
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return self._sound_flags
 
     @property
     def has_picture(self) -> bool:
@@ -276,7 +309,9 @@ def safe_name(name: str) -> str:
         >>> safe_name('../a: clip'), safe_name('')
         ('_._a_ clip', 'recording')
     """
-    safe = ''.join('_' if c in '/\\:' or ord(c) < 32 or '\ud800' <= c <= '\udfff' else c for c in name)[:200]
+    safe = ''.join('_' if c in '/\\:' or ord(c) < 32 or '\ud800' <= c <= '\udfff' else c for c in name)
+    # File systems take 255 bytes, with what is put before and behind.
+    safe = safe.encode()[:MAX_NAME].decode(errors='ignore')
     safe = f'_{safe[1:]}' if safe.startswith('.') else safe
     return safe or 'recording'
 
@@ -285,11 +320,17 @@ def _ticks(seconds: float) -> np.ndarray:
     return np.arange(max(1, int(np.ceil(round(seconds * NOMINAL_FPS, 6))))) / NOMINAL_FPS
 
 
-def _mono(sound: np.ndarray, name: str) -> np.ndarray:
-    if sound.ndim not in (1, 2) or not (sound.dtype.kind == 'f' or sound.dtype == np.int16):
+def mono(sound: np.ndarray, name: str) -> np.ndarray:
+    wrong = sound.ndim not in (1, 2) or (sound.ndim == 2 and not 1 <= sound.shape[1] <= MAX_CHANNELS)
+    if wrong or not (sound.dtype.kind == 'f' or sound.dtype == np.int16):
         raise MediaError(f'{name}: sound is {sound.dtype} {sound.shape}; expected float or int16 (N,) or (N, channels)')
     samples = sound.astype(np.float32) / (32768 if sound.dtype == np.int16 else 1)
     return np.nan_to_num(samples if samples.ndim == 1 else samples.mean(axis=1), posinf=0.0, neginf=0.0)
+
+
+def _non_finite(sound: np.ndarray | None) -> tuple[str, ...]:
+    sound = np.zeros(0) if sound is None else np.asarray(sound)
+    return () if sound.dtype.kind != 'f' or np.isfinite(sound).all() else ('sound_non_finite',)
 
 
 def _resampled(samples: np.ndarray, native_rate: int, rate: int) -> Iterator[np.ndarray]:

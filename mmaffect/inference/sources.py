@@ -1,7 +1,9 @@
 """Recordings of whatever names them: a path, a folder, an address, arrays."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from ..errors import MediaError
 from ..media.container import regular_file
@@ -49,9 +51,10 @@ def open_recording(source: Source) -> list[Recording]:
     if not isinstance(source, (str, Path)):
         raise MediaError(f'input is a {type(source).__name__}; expected a path, an address, arrays or a Recording')
     if isinstance(source, str) and '://' in source:
-        url = source.partition('#')[0]
-        name = safe_name(Path(file_name(url)).stem) if is_url(source) else None
-        return [FileRecording(fetch(source), name)]
+        if not is_url(source):
+            return [FileRecording(fetch(source))]
+        name = safe_name(Path(file_name(source.partition('#')[0])).stem)
+        return [FileRecording(fetch(source), name, _without_secrets(source))]
     path = Path(source).expanduser()
     if not path.is_dir():
         return [FileRecording(regular_file(path))]
@@ -62,8 +65,16 @@ def open_recording(source: Source) -> list[Recording]:
 
 
 def unique_names(recordings: Iterable[Recording]) -> list[Recording]:
-    """Give recordings of one name different ones: ``clip``, ``clip_2``, ``clip_3``."""
+    """Give recordings of one name different ones.
+
+    Files of different folders get those in front, ``anna_clip`` and ``ben_clip``, others numbers: ``clip``, ``clip_2``.
+    """
     recordings, taken = list(recordings), set()
+    same = defaultdict(list)
+    for recording in recordings:
+        same[recording.name.casefold()].append(recording)
+    for group in same.values():
+        _name_by_folders(group)
     for recording in recordings:
         name, number = recording.name, 2
         # File systems may not tell upper from lower case.
@@ -71,6 +82,32 @@ def unique_names(recordings: Iterable[Recording]) -> list[Recording]:
             recording.name, number = f'{name}_{number}', number + 1
         taken.add(recording.name.casefold())
     return recordings
+
+
+def without_repeats(recordings: Iterable[Recording]) -> list[Recording]:
+    """The recordings without files that came before, in whatever way they were named."""
+    found = {}
+    for recording in recordings:
+        found.setdefault(id(recording) if recording.path is None else recording.path.resolve(), recording)
+    return list(found.values())
+
+
+def _name_by_folders(group: list[Recording]) -> None:
+    if len(group) == 1 or any(one.path is None or safe_name(one.path.stem) != one.name for one in group):
+        return
+    folders = [one.path.resolve().parent.parts[1:] for one in group]
+    for depth in range(1, max(map(len, folders)) + 1):
+        names = [safe_name('_'.join((*parts[-depth:], one.name))) for parts, one in zip(folders, group, strict=True)]
+        if len({name.casefold() for name in names}) == len(group):
+            for one, name in zip(group, names, strict=True):
+                one.name = name
+            return
+
+
+def _without_secrets(url: str) -> str:
+    """An address that can be told: a query or a user may hold a key."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition('@')[2], parts.path, '', ''))
 
 
 def _is_media(path: Path, folder: Path) -> bool:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..faces import FaceDetector
 from ..utils.files import sha256
 from ..version import __version__
 from .analysis import Analysis, Settings
 from .encoder import FrameEncoder
 from .loading import LoadedModel
-from .notice import NOTICE, SYNTHETIC_MODEL_NOTICE
 from .recording import CorpusTrial, Recording
+from .windows import Schedule
+
+VOICE = 'silero-vad'
+Detector = str | Path | Mapping | FaceDetector
 
 
 def made_of(
-    recording: Recording, loaded: LoadedModel, encoder: FrameEncoder, settings: Settings, detector: str
+    recording: Recording, loaded: LoadedModel, encoder: FrameEncoder, settings: Settings, detector: Detector
 ) -> dict[str, Any]:
     """Everything that decides what the values of a recording's traces are.
 
@@ -26,18 +31,37 @@ def made_of(
         loaded: the model.
         encoder: of the model.
         settings: of the analysis.
-        detector: name of the face detector.
+        detector: the face detector, or its name or config.
 
     Returns:
         Header entries, for JSON.
     """
     searched = 'visual' in encoder.modalities and not isinstance(recording, CorpusTrial)
-    faces = {'detector': detector, 'every': settings.detect_every, 'choice': settings.faces}
+    faces = face_entries(encoder, detector, settings.detect_every, settings.faces)
     if settings.faces == 'all':
         faces['min_seconds'] = settings.min_seconds
     return {
         'input': recording.source,
         'input_sha256': sha256(recording.path) if recording.path is not None else None,
+        **model_entries(loaded, encoder, settings.hop_of(encoder), settings.schedule, settings.delay),
+        'faces': faces if searched else None,
+        'voice': VOICE if settings.voice else None,
+    }
+
+
+def model_entries(
+    loaded: LoadedModel, encoder: FrameEncoder, hop: int, schedule: Schedule, delay: int
+) -> dict[str, Any]:
+    """Header entries of a model and its windows, which recordings and streams have in common.
+
+    Args:
+        loaded: the model.
+        encoder: of the model.
+        hop: frames between two windows.
+        schedule: as of :func:`mmaffect.inference.plan_windows`.
+        delay: frames.
+    """
+    return {
         'mmaffect': __version__,
         'model': loaded.name,
         'weights': loaded.weights,
@@ -45,17 +69,33 @@ def made_of(
         'targets': list(encoder.targets),
         'window': {
             'length': encoder.window,
-            'hop': settings.hop_of(encoder),
+            'hop': hop,
             'stride': encoder.stride,
-            'schedule': settings.schedule,
-            'delay': settings.delay,
+            'schedule': schedule,
+            'delay': delay,
         },
-        'faces': faces if searched else None,
-        'voice': 'silero-vad' if settings.voice else None,
         'amp': encoder.amp,
         'synthetic': loaded.synthetic,
-        'notice': f'{NOTICE} {SYNTHETIC_MODEL_NOTICE}' if loaded.synthetic else NOTICE,
+        'notice': loaded.notice,
     }
+
+
+def face_entries(encoder: FrameEncoder, detector: Detector, every: int, choice: str) -> dict[str, Any]:
+    """The header entry ``faces`` of a recording or stream.
+
+    Args:
+        encoder: of the model.
+        detector: the face detector, or its name or config.
+        every: frames from one detection to the next.
+        choice: of the face.
+    """
+    if isinstance(detector, Mapping):
+        detector = dict(detector)
+    elif isinstance(detector, (str, Path)):
+        detector = str(detector)
+    else:
+        detector = type(detector).__name__
+    return {'detector': detector, 'every': every, 'choice': choice, 'size': encoder.face_size}
 
 
 def trace_header(made: Mapping[str, Any], analysis: Analysis, command: str | None) -> dict[str, Any]:

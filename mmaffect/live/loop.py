@@ -23,7 +23,7 @@ class LiveStep:
         frame: the newest picture, ``(H, W, 3)`` uint8, RGB; ``None`` where none came.
         now: time of the source's clock, seconds.
         latency: seconds from the newest frame that has a value to now, of the wall's clock; ``None`` where no value
-            came, or where the source does not run by a clock.
+            came, or where the source does not run by a clock, or ahead of it.
         dropped: frames that were not looked at, all in all.
     """
 
@@ -74,5 +74,7 @@ def _step(capture: Capture, values: StreamValues, pieces: list[Piece] | tuple) -
     now = capture.clock.now()
     latency = None
     if len(values) and not capture.lossless:
-        latency = (now - float(values.times[-1])) / capture.clock.speed
+        behind = (now - float(values.times[-1])) / capture.clock.speed
+        # What comes through a pipe may be ahead of the clock.
+        latency = behind if behind >= 0 else None
     return LiveStep(values, frame, now, latency, capture.dropped_frames)

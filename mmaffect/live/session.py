@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, MediaError
 from ..inference.encoder import FrameEncoder
 from ..inference.loading import LoadedModel
+from ..inference.recording import safe_name
 from ..media.voice import VOICE_RATE
 from ..streaming.inferencer import StreamingInferencer
 from ..streaming.trace import stream_header
 from ..streaming.values import StreamValues
 from .loop import follow
-from .sources import is_stream, open_devices, open_stream, play_file
+from .sources import is_stream, open_devices, open_stream, play_file, without_password
 from .view import TextView, WindowView
 from .writing import GrowingTrace
 
@@ -33,7 +34,8 @@ class LiveSession:
         camera: device, ``''`` for the first one, ``None`` for none.
         microphone: likewise.
         size: ``'640x480'``, to ask the camera for.
-        speed: seconds of a file in a second, as text; ``'max'``: as fast as it is read.
+        speed: seconds of a file in a second, as text; ``'max'``: as fast as it is read, also of a pipe, and nothing is
+            dropped.
         fps: frames a second to ask the camera for, and of the stated latency; by default 25.
         hop: as of :class:`StreamingInferencer`.
         delay: likewise.
@@ -70,7 +72,7 @@ class LiveSession:
         if source is None:
             self.capture = open_devices(camera, microphone, size=_size(size), fps=fps)
         elif is_stream(source):
-            self.capture = open_stream(source)
+            self.capture = open_stream(source, lossless=_speed(speed) is None)
         else:
             front_end = FrameEncoder(loaded.model).front_end
             rate = VOICE_RATE if front_end is None else front_end.sample_rate
@@ -83,18 +85,26 @@ class LiveSession:
             delay=delay,
             sample_rate=self.capture.sample_rate,
             picture=self.capture.has_picture,
-            fps=fps or NOMINAL_FPS,
+            fps=NOMINAL_FPS if fps is None else fps,
             voice=voice,
             keep=False,
         )
-        self.name = 'live' if source is None else Path(source).stem or 'stream'
-        self._provenance = {'input': source or self.capture.name, 'command': command}
+        self.name = 'live' if source is None else safe_name('stream' if source == '-' else Path(self.capture.name).stem)
+        self._provenance = {'input': self.capture.name, 'command': command and without_password(command)}
         self._counts = {'with_face': 0, 'with_voice': 0, 'predicted': 0}
         self._latencies = (0, 0.0, 0.0)
         self._span: tuple[float, float] | None = None
         self._stop = False
         self._endless = source is None or is_stream(source)
-        self._writer = None if out is None else GrowingTrace(out, self._header(self._counts))
+        unknown = dict.fromkeys(('decoded', *self._counts))
+        self._writer = None if out is None else GrowingTrace(out, self._header(unknown))
+
+    @property
+    def presence(self) -> tuple[str, ...]:
+        """Of ``'face'`` and ``'voice'`` what is looked and listened for."""
+        inferencer = self.inferencer
+        sees = inferencer.picture and 'visual' in inferencer.encoder.modalities
+        return ('face',) * sees + ('voice',) * (inferencer.listens and inferencer.sound is not None)
 
     def stop(self) -> None:
         """Let ``run`` end as at the end of its source; may be called by a signal or another thread."""
@@ -111,29 +121,36 @@ class LiveSession:
             Exit status: 1 where the source broke off, else 0; what was predicted until then is kept.
 
         Raises:
+            ConfigError: for ``seconds`` that are not greater than 0.
             OSError: the trace cannot be written.
         """
-        told = views[0]
+        if seconds is not None and not seconds > 0:
+            raise ConfigError(f'seconds={seconds}; expected a number greater than 0')
+        told, problem = views[0], None
         told.say(f'{self.capture.name}, {self.loaded.name}: {self.inferencer.latency}')
         told.say(self._header(self._counts)['notice'])
         self.inferencer.warm_up()
         with self.capture as capture:
-            for step in follow(capture, self.inferencer):
-                self._take(step.values, step.latency)
-                shown = [view.show(step) for view in views]
-                if self._stop or not all(shown) or (seconds and step.now >= seconds):
-                    break
+            try:
+                for step in follow(capture, self.inferencer):
+                    self._take(step.values, step.latency)
+                    shown = [view.show(step) for view in views]
+                    if self._stop or not all(shown) or (seconds is not None and step.now >= seconds):
+                        break
+            except MediaError as error:  # times that jump
+                problem = f'{capture.name}: {error}'
+        problem = capture.problem or problem
         flags = [] if self.inferencer.closed else ['stopped']
-        if self._endless and capture.ended and capture.problem is None:
+        if self._endless and capture.ended and problem is None:
             told.say(f'{capture.name}: the stream ended at {capture.clock.now():.1f} s')
         self._take(self.inferencer.close(), None)
         for view in views:
             view.close()
-        flags += ['broke_off'] * (capture.problem is not None) + ['frames_dropped'] * (capture.dropped_frames > 0)
+        flags += ['broke_off'] * (problem is not None) + ['frames_dropped'] * (capture.dropped_frames > 0)
         self._finish(told, flags)
-        if capture.problem is None:
+        if problem is None:
             return 0
-        print(f'error: {capture.problem}', file=sys.stderr)
+        print(f'error: {problem}', file=sys.stderr)
         return 1
 
     def _take(self, values: StreamValues, latency: float | None) -> None:
@@ -165,7 +182,7 @@ class LiveSession:
         if count:
             parts.append(f'latency {total / count:.2f} s on average, {most:.2f} s at most')
         told.say(', '.join(parts))
-        if self._writer is not None and self._writer.finish(self._header(self._counts, flags)) is not None:
+        if self._writer is not None and self._writer.finish(self._header(self._counts, flags)):
             told.say(f'written: {self._writer.path}')
 
 
@@ -182,6 +199,6 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     width, _, height = text.lower().partition('x')
-    if not (width.isdigit() and height.isdigit()):
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise ConfigError(f'size {text!r}; expected <width>x<height>, as 640x480')
     return int(width), int(height)

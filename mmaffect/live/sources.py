@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -88,27 +89,32 @@ def open_devices(
     return Capture(name, producers, clock, sample_rate=rate, has_picture=camera is not None)
 
 
-def open_stream(source: str | Path) -> Capture:
+def open_stream(source: str | Path, lossless: bool = False) -> Capture:
     """A pipe (FIFO; ``-``: standard input) or an address (``rtsp://``, ``udp://``, ``http://``, ...) that FFmpeg reads.
 
     Args:
         source: the path or the address.
+        lossless: let the other end of the pipe wait instead of dropping anything.
 
     Returns:
         A capture that is not started.
 
     Raises:
         MediaError: nothing that can be read, or neither picture nor sound in it.
+        KeyboardInterrupt: an interrupt while a pipe has no writer yet.
     """
     import av
 
-    name = str(source)
-    place = 'pipe:0' if name == '-' else name
+    name = without_password(str(source))
+    place = 'pipe:0' if name == '-' else str(source)
     whitelist = {} if '://' in name else {'format_whitelist': CONTAINERS}
     av.logging.set_level(None)
     try:
         container = av.open(place, container_options=whitelist, metadata_errors='replace', timeout=SILENT_DEVICE)
     except (av.FFmpegError, OSError, ValueError) as error:
+        if getattr(error, 'errno', None) == errno.EINTR:
+            # Ctrl-C while a pipe has no writer yet.
+            raise KeyboardInterrupt from None
         reason = getattr(error, 'strerror', None) or error
         raise MediaError(
             f'{name}: cannot be read ({reason}); expected a pipe or an address with video or sound'
@@ -119,7 +125,8 @@ def open_stream(source: str | Path) -> Capture:
         raise MediaError(f'{name}: has neither a video nor a sound stream; expected at least one')
     clock = CaptureClock()
     pieces = container_pieces(container, name, clock, arrival=False, picture=picture, sound=audio is not None)
-    return Capture(name, [pieces], clock, sample_rate=audio.rate if audio else None, has_picture=picture)
+    rate = audio.rate if audio else None
+    return Capture(name, [pieces], clock, sample_rate=rate, has_picture=picture, lossless=lossless)
 
 
 def play_file(path: str | Path, sample_rate: int, speed: float | None = 1.0) -> Capture:
@@ -154,6 +161,16 @@ def play_file(path: str | Path, sample_rate: int, speed: float | None = 1.0) -> 
         paced=speed is not None,
         lossless=speed is None,
     )
+
+
+def without_password(text: str) -> str:
+    """An address, or a line with addresses, that may be shown and written.
+
+    Examples:
+        >>> without_password('live.py rtsp://me:secret@camera:554/1')
+        'live.py rtsp://me:***@camera:554/1'
+    """
+    return re.sub(r'(://[^\s/:@]*):[^\s/]*@', r'\1:***@', text)
 
 
 def is_stream(source: str) -> bool:

@@ -30,7 +30,7 @@ def spark(values: np.ndarray) -> str:
         '▁▅▇█'
     """
     steps = np.clip((np.asarray(values) + 1) / 2 * len(BARS), 0, len(BARS) - 1)
-    return ''.join(BARS[int(step)] for step in steps)
+    return ''.join(BARS[int(step)] if step == step else ' ' for step in steps)
 
 
 class TextView:
@@ -38,6 +38,7 @@ class TextView:
 
     Args:
         targets: columns of affect.
+        presence: what is told of, of ``'face'`` and ``'voice'``.
         stream: where it is written; by default standard output.
         every: seconds between two plain lines.
         clock: seconds.
@@ -46,11 +47,12 @@ class TextView:
     def __init__(
         self,
         targets: tuple[str, ...] = AFFECT,
+        presence: tuple[str, ...] = ('face', 'voice'),
         stream: TextIO | None = None,
         every: float = LINE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.targets, self.every = targets, every
+        self.targets, self.presence, self.every = targets, presence, every
         self._stream = sys.stdout if stream is None else stream
         self._clock = clock
         self._terminal = self._stream.isatty()
@@ -95,8 +97,7 @@ class TextView:
         for k, target in enumerate(self.targets):
             past = f' {spark(np.array([one[k] for one in self._past]))}' if bars else ''
             parts.append(f'{target} {values.affect[-1, k]:+.2f}{past}')
-        parts.append('face' if values.face[-1] else 'no face')
-        parts.append('voice' if values.voice[-1] else 'no voice')
+        parts += [name if getattr(values, name)[-1] else f'no {name}' for name in self.presence]
         if self._latency is not None:
             parts.append(f'latency {self._latency:.2f} s')
         parts.append(f'dropped {step.dropped}')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 from ..errors import ConfigError
 from ..streaming.trace import values_trace
 from ..streaming.values import StreamValues
-from ..traces.files import SUFFIXES
+from ..traces.files import SCHEMA, SUFFIXES, VERSION
 from ..traces.trace import Trace
+from ..utils.files import replacing
+from ..utils.tables import table_lines
 
 INTERRUPTED = 'interrupted'
 
@@ -33,6 +36,7 @@ class GrowingTrace:
 
     Raises:
         ConfigError: for another suffix.
+        OSError: if it cannot be written.
     """
 
     def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
@@ -42,14 +46,16 @@ class GrowingTrace:
         is_csv = self.path.suffix.lower() == '.csv'
         self.journal = self.path if is_csv else self.path.with_name(f'{self.path.name}.csv')
         self.rows = 0
-        self._header = dict(header)
+        self._header = {**header, 'schema': SCHEMA, 'version': VERSION}
         self._file = None
+        for path in {self.path, self.journal}:
+            _check_place(path)
 
     def append(self, values: StreamValues) -> None:
         """Write values that follow those before, in one piece.
 
         Raises:
-            OSError: as the system says.
+            OSError: as the system says; what was written before stays whole.
         """
         if not len(values):
             return
@@ -61,25 +67,54 @@ class GrowingTrace:
         if self._file is None:
             self.journal.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.journal, 'wb', buffering=0)  # noqa: SIM115
-            lines = f'# {json.dumps(trace.header)}\n{",".join(columns)}\n'
-        form = ','.join('%.6f' if one.dtype.kind == 'f' else '%d' for one in columns.values()) + '\n'
-        lines += ''.join(form % row for row in zip(*(one.tolist() for one in columns.values()), strict=True))
-        self._file.write(lines.encode())
+            lines = f'{_comment(trace.header)}{",".join(columns)}\n'
+        lines += ''.join(table_lines(columns))
+        self._write(lines.encode())
         self.rows += len(values)
 
-    def finish(self, header: Mapping[str, Any]) -> Trace | None:
-        """Write the file with its last header; return the trace, ``None`` without any value.
+    def _write(self, data: bytes) -> None:
+        before = self._file.tell()
+        try:
+            done = 0
+            while done < len(data):
+                done += self._file.write(data[done:])
+        except OSError:
+            # On a full disk the first part may be there.
+            self._file.truncate(before)
+            raise
+
+    def finish(self, header: Mapping[str, Any]) -> bool:
+        """Write the file with its last header; return whether there is one: not without any value.
 
         Raises:
-            OSError: as the system says.
+            OSError: as the system says; the file stays as it was while it grew.
         """
         if self._file is None:
-            return None
+            return False
         os.fsync(self._file.fileno())
         self._file.close()
         self._file = None
-        trace = replace(Trace.load(self.journal), header=dict(header))
-        trace.save(self.path)
         if self.journal != self.path:
+            replace(Trace.load(self.journal), header=dict(header)).save(self.path)
             self.journal.unlink()
-        return trace
+            return True
+        # However long it is.
+        with replacing(self.path) as temporary, open(self.path, 'rb') as rows, open(temporary, 'wb') as file:
+            rows.readline()
+            file.write(_comment({**self._header, 'flags': [], **header}).encode())
+            shutil.copyfileobj(rows, file)
+        return True
+
+
+def _comment(header: Mapping[str, Any]) -> str:
+    return f'# {json.dumps(header, allow_nan=False)}\n'
+
+
+def _check_place(path: Path) -> None:
+    """Raise :class:`OSError` unless a file can be written here; what is there stays as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.exists()
+    with open(path, 'ab'):
+        pass
+    if not before:
+        path.unlink()

@@ -112,6 +112,7 @@ class Capture:
         self.dropped_frames = 0
         self.dropped_sound = 0.0
         self.problem: str | None = None
+        self._error: BaseException | None = None
         self._pieces: deque[Piece] = deque()
         self._frames = self._samples = 0
         self._changed = threading.Condition()
@@ -144,6 +145,9 @@ class Capture:
 
         Returns:
             Pieces in the order in which they came; none where nothing came, or where the capture has ended.
+
+        Raises:
+            Exception: what a producer raised that is no problem of its source.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._pieces or not self._running or self.problem, timeout)
@@ -151,6 +155,9 @@ class Capture:
             self._pieces.clear()
             self._frames = self._samples = 0
             self._changed.notify_all()
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
         return pieces
 
     def close(self) -> None:
@@ -186,6 +193,9 @@ class Capture:
             self._fail(str(error))
         except (av.FFmpegError, OSError) as error:
             self._fail(f'{self.name}: the stream broke off ({error.strerror or error})')
+        except BaseException as error:
+            # Of a thread nobody would hear of it.
+            self._error = error
         finally:
             if hasattr(pieces, 'close'):
                 pieces.close()
@@ -251,7 +261,7 @@ def container_pieces(
         sound: give the sound of its best audio stream.
 
     Raises:
-        MediaError: a frame that cannot be decoded, or sound that changes its rate.
+        MediaError: if nothing comes for ten seconds that can be decoded, or the sound changes its form.
     """
     import av
 
@@ -284,20 +294,31 @@ def container_pieces(
 
 
 def _decoded(container: InputContainer, streams: list, name: str) -> Iterator:
+    """Frames in the order in which they come; what is damaged is left out, as where one joins a stream late."""
     import av
 
-    quiet_since = wall.monotonic()
+    quiet_since, damage, came = wall.monotonic(), None, False
     while True:
         try:
-            for frame in container.decode(*streams):
-                quiet_since = wall.monotonic()
-                yield frame
-            return
+            for packet in container.demux(*streams):
+                try:
+                    frames = packet.decode()
+                except av.InvalidDataError as error:
+                    frames, damage = (), error
+                for frame in frames:
+                    yield frame
+                    quiet_since, came = wall.monotonic(), True
+                if wall.monotonic() - quiet_since > SILENT_DEVICE:
+                    break
+            else:
+                if damage is not None and not came:
+                    raise damage
+                return
         except av.BlockingIOError:
             # Some devices say so while they have no frame yet.
-            if wall.monotonic() - quiet_since > SILENT_DEVICE:
-                raise MediaError(f'{name}: nothing came for {SILENT_DEVICE:.0f} s') from None
             wall.sleep(0.005)
+        if wall.monotonic() - quiet_since > SILENT_DEVICE:
+            raise MediaError(f'{name}: nothing came for {SILENT_DEVICE:.0f} s')
 
 
 def _sound_pieces(to_float, frame, time: float, name: str) -> Iterator[Piece]:

@@ -73,6 +73,10 @@ class _NoSoundError(MediaError):
     """A video without sound."""
 
 
+class EmptySoundError(MediaError):
+    """A sound stream without a sample, as of a recorder without a microphone."""
+
+
 class SoundReader:
     """The sound of a file block by block: joined, the samples of ``read_sound``, in a few MB of memory.
 
@@ -137,7 +141,7 @@ class SoundReader:
                 yield block[0] if self.mono else block
         if resampler is None:
             what = 'its sound stream has no samples after the start of the file'
-            raise MediaError(f'{self.path}: {what}; expected some')
+            raise EmptySoundError(f'{self.path}: {what}; expected some')
         block = resampler.flush()
         if block.shape[-1]:
             yield block[0] if self.mono else block
@@ -219,7 +223,7 @@ class SoundReader:
                 yield block
                 position += block.shape[1]
         if rate is None:
-            raise MediaError(f'{path}: no sound can be decoded from its sound stream; expected some')
+            raise EmptySoundError(f'{path}: no sound can be decoded from its sound stream; expected some')
 
 
 def _gathered(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

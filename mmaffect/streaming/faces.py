@@ -60,20 +60,27 @@ class FaceFinder:
 
 
 def pushed_faces(
-    faces: np.ndarray, present: Sequence[bool] | None, boxes: np.ndarray | None, tracks: Sequence[int] | None
+    faces: np.ndarray,
+    present: Sequence[bool] | None,
+    boxes: np.ndarray | None,
+    tracks: Sequence[int] | None,
+    face_size: int | None,
 ) -> list[StreamFace]:
     """Faces that others found, see :meth:`StreamingInferencer.push_faces`.
 
     Raises:
+        ConfigError: for faces of another size; ``face_size=None``: of any.
         MediaError: unless they are as many of each.
     """
     count = len(faces)
+    if count and face_size is not None and (faces.shape[1:] != (face_size, face_size, 3) or faces.dtype != np.uint8):
+        raise ConfigError(f'a face is {faces.dtype} {faces.shape[1:]}; expected uint8 ({face_size}, {face_size}, 3)')
     known = [True] * count if present is None else [bool(one) for one in present]
     boxes = np.full((count, 4), np.nan, np.float32) if boxes is None else np.asarray(boxes, np.float32)
     tracks = [0] * count if tracks is None else [int(one) for one in tracks]
-    if not len(known) == len(boxes) == len(tracks) == count:
-        found = f'{len(known)} present, {len(boxes)} boxes, {len(tracks)} tracks'
-        raise MediaError(f'{count} faces, but {found}; expected as many')
+    if not (len(known) == len(tracks) == count and boxes.shape == (count, 4)):
+        found = f'{len(known)} present, boxes {boxes.shape}, {len(tracks)} tracks'
+        raise MediaError(f'{count} faces, but {found}; expected as many, boxes ({count}, 4)')
     return [StreamFace(faces[i], boxes[i], tracks[i], True) if known[i] else NO_FACE for i in range(count)]
 
 
@@ -102,10 +109,6 @@ class FaceFeatures:
         Returns:
             ``(n, d)``, and for each, where needed, those of the black faces that would follow it.
         """
-        for face in faces:
-            if face.crop is not None and (face.crop.shape != self._black.shape or face.crop.dtype != np.uint8):
-                side = self.encoder.face_size
-                raise ConfigError(f'a face is {face.crop.dtype} {face.crop.shape}; expected uint8 ({side}, {side}, 3)')
         crops = np.stack([self._black if face.crop is None else face.crop for face in faces])
         values = self.encoder.encode_faces(crops, self._before)
         context = self.encoder.context

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,29 +13,19 @@ from torch import nn
 
 from ..errors import ConfigError, MediaError
 from ..faces import FaceDetector
+from ..faces.detectors.base import check_frame
 from ..inference.encoder import FrameEncoder
 from ..inference.loading import LoadedModel, load_estimator
 from ..inference.windows import check_delayed, run_windows
-from ..media.voice import VOICE_RATE
-from .faces import NO_FACE, FaceFeatures, FaceFinder, StreamFace, pushed_faces
-from .sound import SoundTimeline, StreamRows, check_rate, patch_look_ahead, resampling_look_ahead
+from .faces import NO_FACE, FaceFinder, StreamFace, pushed_faces
+from .hearing import StreamSound
+from .line import FRAMES_AT_ONCE, FrameLine
+from .sound import SoundTimeline
 from .trace import stream_trace
-from .values import Latency, StreamValues, join_values
-from .voice import VOICE_LOOK_AHEAD, StreamVoice
-from .windows import Prediction, StreamWindows
+from .values import KeptValues, Latency, StreamValues, join_values
 
 if TYPE_CHECKING:
     from ..traces.trace import Trace
-
-FRAMES_AT_ONCE = 32
-
-
-@dataclass(frozen=True, eq=False)
-class _Frame:
-    time: float
-    face: StreamFace
-    visual: np.ndarray | None
-    beyond: np.ndarray | None
 
 
 class StreamingInferencer:
@@ -50,8 +37,10 @@ class StreamingInferencer:
     is kept are the features of one window, the log-mel rows that are still needed, and the faces of a clip.
 
     Pictures and sound are on one clock, in seconds; the sound begins at 0 s unless ``audio_time`` says otherwise. Sound
-    that is late for more than ``sound_wait`` is taken for silence, and dropped if it comes after all. With
-    ``sample_rate=None`` no sound will come: every frame has its picture only.
+    that is late for more than ``sound_wait`` is taken for silence, and dropped if it comes after all; sound may be ten
+    minutes ahead of the pictures. With ``sample_rate=None`` no sound will come: every frame has its picture only.
+
+    What is refused with an error is not taken at all: the stream goes on as if it had not been pushed.
 
     Args:
         model: what :class:`AffectInferencer` takes: name, config, path of a checkpoint, or a model that is
@@ -77,8 +66,6 @@ class StreamingInferencer:
         loaded: the model and where it comes from.
         encoder: of its frames; ``encoder.face_size`` is the side of its faces.
         latency: what a value waits for, see :class:`Latency`.
-        sound: times of the sound, see :class:`SoundTimeline`; ``None`` without.
-        received: frames that came.
         closed: whether ``close`` was called.
 
     Raises:
@@ -120,29 +107,34 @@ class StreamingInferencer:
         self.delay = delay
         check_delayed(encoder.window, self.hop, encoder.stride, delay)
         self.picture, self.fps, self.sound_wait, self.keep = picture, float(fps), float(sound_wait), keep
-        self._windows = StreamWindows(self.model, encoder.window, self.hop, delay, amp)
         self.detector, self.every, self.listens = detector, every, voice
         search = picture and detector is not None and 'visual' in encoder.modalities
         self._finder = FaceFinder(detector, every, encoder.face_size) if search else None
-        self._faces = FaceFeatures(encoder) if 'visual' in encoder.modalities else None
-        self.sound, self._rows, self._voice = None, None, None
-        if sample_rate is not None:
-            self.sound = SoundTimeline(check_rate(sample_rate))
-            self._voice = StreamVoice(sample_rate) if voice else None
-            if encoder.front_end is not None:
-                self._rows = StreamRows(encoder.front_end, encoder.align, encoder.patch_rows, sample_rate)
-        self.latency = self._latency()
-        self.received = 0
+        self._sound = StreamSound(encoder, sample_rate, self.sound_wait, voice)
+        self.latency = Latency(delay, self.hop, self.fps, *self._sound.look_ahead)
+        self._line = FrameLine(encoder, self._sound, self.hop, delay)
+        self._kept = KeptValues()
         self.closed = False
-        self._last_time = -np.inf
-        self._waiting: deque[_Frame] = deque()
-        self._told: deque[tuple[_Frame, bool]] = deque()
-        self._values: list[StreamValues] = []
+
+    @property
+    def received(self) -> int:
+        """Frames that came."""
+        return self._line.received
 
     @property
     def given(self) -> int:
         """Frames whose values were given."""
-        return self._windows.given
+        return self._line.given
+
+    @property
+    def sound(self) -> SoundTimeline | None:
+        """Times of the sound; ``None`` without."""
+        return self._sound.timeline
+
+    @property
+    def sound_missed(self) -> bool:
+        """Whether frames came so late that their sound was gone."""
+        return self._sound.missed
 
     def push(
         self,
@@ -156,7 +148,7 @@ class StreamingInferencer:
 
         Args:
             frames: n images ``(H, W, 3)`` uint8, RGB.
-            audio: ``(m,)`` floats in [-1, 1], mono, at ``sample_rate``.
+            audio: ``(m,)`` or ``(m, channels)``, floats in [-1, 1] or int16, at ``sample_rate``.
             times: ``(n,)`` of the frames, seconds, ascending; by default at ``fps`` from 0 on.
             audio_time: of the first sample, seconds; by default it follows the sound before. Gaps of more than 50 ms
                 are filled with silence, overlaps are cut.
@@ -169,8 +161,10 @@ class StreamingInferencer:
             ConfigError: there is no detector, or the stream was said to have no pictures or no sound.
         """
         frames = () if frames is None else frames
-        if len(frames) and self._finder is None and self._faces is not None:
+        if len(frames) and self._finder is None and self.picture and 'visual' in self.encoder.modalities:
             raise ConfigError('detector=None: push faces with push_faces, or give a detector')
+        for frame in frames:
+            check_frame(frame)
         find = self._finder.find if self._finder is not None else lambda time, frame: NO_FACE
         return self._push(frames, find, audio, times, audio_time)
 
@@ -197,7 +191,7 @@ class StreamingInferencer:
             tracks: ``(n,)``, likewise.
             audio_time: as of ``push``.
         """
-        found = pushed_faces(np.asarray(faces), present, boxes, tracks)
+        found = pushed_faces(np.asarray(faces), present, boxes, tracks, self.encoder.face_size)
         return self._push(found, lambda time, face: face, audio, times, audio_time)
 
     def warm_up(self) -> None:
@@ -205,8 +199,8 @@ class StreamingInferencer:
         encoder, length = self.encoder, self.encoder.window
         if self._finder is not None:
             self._finder.warm_up()
-        if self._faces is not None:
-            self._faces.followed()
+        if encoder.face_size is not None:
+            encoder.encode_faces(np.zeros((1, encoder.face_size, encoder.face_size, 3), np.uint8))
         if encoder.front_end is not None:
             encoder.encode_sound(np.zeros((1, encoder.front_end.n_mels), np.float16), np.zeros(1))
         values = {name: np.zeros((1, length, width), np.float32) for name, width in encoder.channels.items()}
@@ -214,31 +208,30 @@ class StreamingInferencer:
 
     def end_sound(self) -> StreamValues:
         """Say that no more sound will come: no frame waits for it any longer."""
-        for part in (self._rows, self._voice):
-            if part is not None:
-                part.close()
-        return join_values([self._values_of([]), *self._advance()])
+        self._sound.close()
+        return self._keep(self._line.advance())
 
     def close(self) -> StreamValues:
         """End the stream: the values of the frames that are left."""
-        if self.closed:
-            return self._values_of([])
-        values = self.end_sound()
-        self.closed = True
-        beyond = self._faces.followed() if self._faces is not None and self.received else None
-        return join_values([values, self._values_of(self._windows.end(beyond))])
+        if not self.closed:
+            self._sound.close()
+            values = self._keep(self._line.end())
+            self.closed = True
+            return values
+        return self._line.advance()
 
     def trace(self, name: str = 'stream') -> Trace:
-        """All values given so far, as :class:`mmaffect.inference.Trace`.
+        """All values given so far, as :class:`mmaffect.traces.Trace`.
 
         Raises:
             ConfigError: with ``keep=False``, or if nothing was given yet.
         """
         if not self.keep:
             raise ConfigError('keep=False: the values of a stream are not kept; expected keep=True')
-        if not self._values:
+        values = self._kept.joined()
+        if values is None:
             raise ConfigError(f'{name}: no frame has a value yet; expected at least one')
-        return stream_trace(self, join_values(self._values), name)
+        return stream_trace(self, values, name)
 
     def _push(
         self,
@@ -253,59 +246,31 @@ class StreamingInferencer:
         if len(frames) and not self.picture:
             raise ConfigError('picture=False: the stream was said to have no pictures')
         times = self._times(len(frames), times)
+        if times:
+            self._sound.check_time(times[-1], 0 if audio is None else len(np.atleast_1d(audio)))
         if audio is not None:
-            self._take_sound(audio, audio_time)
-        found = [self._values_of([])]
+            self._sound.push(audio, audio_time)
+        found = [self._line.advance()]
         if not self.picture:
             found += self._tick()
         for start in range(0, len(frames), FRAMES_AT_ONCE):
             part = times[start : start + FRAMES_AT_ONCE]
-            faces = [
-                find(time, frame) for time, frame in zip(part, frames[start : start + FRAMES_AT_ONCE], strict=True)
-            ]
-            self._take_faces(part, faces)
-            found += self._advance()
-        return join_values([*found, *self._advance()])
+            faces = [find(*one) for one in zip(part, frames[start : start + FRAMES_AT_ONCE], strict=True)]
+            found.append(self._line.push(part, faces))
+        return self._keep(join_values(found))
 
     def _times(self, count: int, times: Sequence[float] | None) -> list[float]:
         if times is None:
-            return [(self.received + i) / self.fps for i in range(count)]
+            times = [(self.received + i) / self.fps for i in range(count)]
         times = [float(time) for time in times]
         if len(times) != count:
             raise MediaError(f'{count} frames, {len(times)} times; expected one a frame')
-        last = self._last_time
+        last = self._line.last_time
         for i, time in enumerate(times, self.received):
             if not np.isfinite(time) or time < last:
-                raise MediaError(f'frame {i} is at {time} s; expected {max(last, 0):g} s or later')
+                raise MediaError(f'frame {i} is at {time:g} s; expected {max(last, 0):g} s or later')
             last = time
         return times
-
-    def _take_sound(self, audio: np.ndarray, time: float | None) -> None:
-        if self.sound is None:
-            raise ConfigError('sample_rate=None: the stream was said to have no sound')
-        self._hear(self.sound.push(audio, time))
-
-    def _hear(self, blocks: Sequence[np.ndarray]) -> None:
-        for block in blocks:
-            for part in (self._rows, self._voice):
-                if part is not None:
-                    part.push(block)
-
-    def _take_faces(self, times: Sequence[float], faces: Sequence[StreamFace]) -> None:
-        count = len(faces)
-        visual, beyond = [None] * count, [None] * count
-        if self._faces is not None:
-            known, window = self.received, self.encoder.window
-
-            def is_short(i: int) -> bool:
-                return known + i + 1 < window and self._windows.ends_at(known + i + 1)
-
-            visual, beyond = self._faces.encode(faces, is_short)
-        self._waiting.extend(map(_Frame, times, faces, visual, beyond))
-        self.received += count
-        self._last_time = times[-1]
-        if self.sound is not None:
-            self._hear(self.sound.fill(self._last_time - self.sound_wait))
 
     def _tick(self) -> list[StreamValues]:
         """Frames of a stream without pictures: one for every tick of the clock that the sound has passed."""
@@ -313,70 +278,10 @@ class StreamingInferencer:
         while self.received / self.fps < self.sound.end:
             passed = math.ceil(round(self.sound.end * self.fps, 6)) - self.received
             count = min(max(passed, 1), FRAMES_AT_ONCE)
-            self._take_faces(self._times(count, None), [NO_FACE] * count)
-            found += self._advance()
+            found.append(self._line.push(self._times(count, None), [NO_FACE] * count))
         return found
 
-    def _advance(self) -> list[StreamValues]:
-        """Give the frames that are ready to the windows."""
-        found = []
-        while ready := self._ready():
-            frames = [self._waiting.popleft() for _ in range(ready)]
-            values, present = {}, {}
-            if self._faces is not None:
-                values['visual'] = np.stack([frame.visual for frame in frames])
-                present['visual'] = np.array([frame.face.present for frame in frames])
-            if 'audio' in self.encoder.modalities:
-                times = np.array([frame.time for frame in frames])
-                values['audio'], present['audio'] = self._encode_sound(times)
-            for frame in frames:
-                self._told.append((frame, self._voice is not None and self._voice.heard(frame.time)))
-            found.append(self._values_of(self._windows.extend(values, present, [frame.beyond for frame in frames])))
-        return found
-
-    def _ready(self) -> int:
-        """Frames that are complete, of the next few."""
-        ready = 0
-        for frame in islice(self._waiting, FRAMES_AT_ONCE):
-            if any(part is not None and not part.ready(frame.time) for part in (self._rows, self._voice)):
-                break
-            ready += 1
-        return ready
-
-    def _encode_sound(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if self._rows is None:
-            return self.encoder.encode_sound(np.empty((0, self.encoder.front_end.n_mels), np.float16), times)
-        encoded = self.encoder.encode_sound(self._rows.rows, times, self._rows.first)
-        self._rows.forget(times[-1])
-        return encoded
-
-    def _values_of(self, predictions: Sequence[Prediction]) -> StreamValues:
-        first = self._windows.given - sum(len(affect) for affect, _ in predictions)
-        told = [self._told.popleft() for affect, _ in predictions for _ in affect]
-        frames = [frame for frame, _ in told]
-        count = len(self.encoder.targets)
-        values = StreamValues(
-            first,
-            np.array([frame.time for frame in frames], np.float64),
-            np.concatenate([np.zeros((0, count), np.float32), *(affect for affect, _ in predictions)]),
-            np.array([frame.face.present for frame in frames], bool),
-            np.array([voice for _, voice in told], bool),
-            np.array([frame.face.box for frame in frames], np.float32).reshape(-1, 4),
-            np.array([frame.face.track for frame in frames], np.int32),
-            {name: np.concatenate([gates[name] for _, gates in predictions]) for name in predictions[0][1]}
-            if predictions
-            else {},
-        )
-        if self.keep and len(values):
-            self._values.append(values)
+    def _keep(self, values: StreamValues) -> StreamValues:
+        if self.keep:
+            self._kept.add(values)
         return values
-
-    def _latency(self) -> Latency:
-        sound = voice = 0.0
-        if self._rows is not None:
-            front_end = self.encoder.front_end
-            sound = patch_look_ahead(front_end, self.encoder.align, self.encoder.patch_rows)
-            sound += resampling_look_ahead(self.sound.sample_rate, front_end.sample_rate)
-        if self._voice is not None:
-            voice = VOICE_LOOK_AHEAD + resampling_look_ahead(self.sound.sample_rate, VOICE_RATE)
-        return Latency(self.delay, self.hop, self.fps, sound, voice)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import numbers
 
 import numpy as np
 
 from ..errors import ConfigError, MediaError
+from ..inference.recording import mono
 from ..media.log_mel import Align, FrontEnd, LogMelStream, patch_starts
 from ..media.resampling import Resampler
 
@@ -15,7 +17,7 @@ GAP_TOLERANCE = 0.05
 MAX_GAP = 3600.0
 ZEROS_AT_ONCE = 10.0
 # Sound that is this far ahead of the pictures is let go, seconds.
-MAX_AHEAD = 60.0
+MAX_AHEAD = 600.0
 
 
 class SoundTimeline:
@@ -45,43 +47,49 @@ class SoundTimeline:
         """Take a block.
 
         Args:
-            samples: ``(n,)`` float32, mono.
+            samples: ``(n,)`` or ``(n, channels)``, floats in [-1, 1] or int16.
             time: of its first sample, seconds; by default it follows the block before.
 
         Returns:
             Blocks that follow those given before.
 
         Raises:
-            MediaError: if it is no sound, or lies more than an hour after what came before.
+            MediaError: if it is no sound, or lies more than an hour after what came before; it is not taken then.
         """
         samples = np.asarray(samples)
-        if samples.ndim != 1 or samples.dtype.kind != 'f':
-            raise MediaError(f'audio is {samples.dtype} of shape {samples.shape}; expected floats (n,), mono')
-        if not np.isfinite(samples).all():
+        if samples.dtype.kind == 'f' and not np.isfinite(samples).all():
             raise MediaError('audio has NaN or infinite samples; expected numbers in [-1, 1]')
-        if time is not None:
-            step = round(time * self.sample_rate) - self._position
-            if abs(step) > GAP_TOLERANCE * self.sample_rate:
-                self._position += step
+        samples = mono(samples, 'audio')
         begin = self._position
-        self._position += len(samples)
+        if time is not None:
+            if not np.isfinite(time):
+                raise MediaError(f'audio_time={time}; expected seconds')
+            step = round(time * self.sample_rate) - begin
+            begin += step if abs(step) > GAP_TOLERANCE * self.sample_rate else 0
         blocks = self.fill(begin / self.sample_rate)
+        self._position = begin + len(samples)
         late = min(max(self.received - begin, 0), len(samples))
         self.cut += late / self.sample_rate
         self.received += len(samples) - late
-        return [*blocks, samples[late:].astype(np.float32)]
+        return [*blocks, samples[late:]]
 
     def fill(self, time: float) -> list[np.ndarray]:
         """Silence up to ``time``, in blocks."""
         if time <= self.end:
             return []
+        self.check_gap(time)
         missing = round(time * self.sample_rate) - self.received
-        if missing > MAX_GAP * self.sample_rate:
-            raise MediaError(f'audio jumps by {missing / self.sample_rate:.6g} s; expected less than {MAX_GAP:.0f} s')
         self.received += missing
         self.filled += missing / self.sample_rate
         most = round(ZEROS_AT_ONCE * self.sample_rate)
-        return [np.zeros(min(most, missing - start), np.float32) for start in range(0, missing, most)]
+        zeros = np.zeros(min(most, missing), np.float32)
+        return [zeros[: missing - start] for start in range(0, missing, most)]
+
+    def check_gap(self, time: float, coming: int = 0) -> None:
+        """Raise :class:`MediaError` if more than an hour of sound is missing up to ``time``, after ``coming`` more."""
+        gap = time - self.end - coming / self.sample_rate
+        if gap > MAX_GAP:
+            raise MediaError(f'a jump of {gap:.6g} s after the sound before; expected less than {MAX_GAP:.0f} s')
 
 
 class StreamRows:
@@ -125,6 +133,10 @@ class StreamRows:
         """Whether nothing to come changes the patch of a frame at ``time``."""
         last = self._start(time) + self.patch_rows
         return self._closed or self.first + len(self.rows) >= max(last, 1)
+
+    def misses(self, time: float) -> bool:
+        """Whether rows of a frame at ``time`` were let go, because its sound was that far ahead of it."""
+        return self.first > max(self._start(time), 0)
 
     def forget(self, time: float) -> None:
         """Let go of the rows that no frame from ``time`` on needs; the last row stays, since it may be repeated."""
@@ -171,6 +183,6 @@ def resampling_look_ahead(native_rate: int, rate: int) -> float:
 
 def check_rate(sample_rate: int) -> int:
     """Raise :class:`ConfigError` unless it is a rate of sound."""
-    if not 1000 <= sample_rate <= 384_000:
-        raise ConfigError(f'sample_rate={sample_rate}; expected 1000 to 384000 Hz')
-    return sample_rate
+    if not isinstance(sample_rate, numbers.Integral) or not 1000 <= sample_rate <= 384_000:
+        raise ConfigError(f'sample_rate={sample_rate}; expected a whole number of 1000 to 384000 Hz')
+    return int(sample_rate)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..inference.notice import NOTICE, SYNTHETIC_MODEL_NOTICE
+from ..inference.trace_header import VOICE, face_entries, model_entries
 from ..traces.trace import FACE_UNKNOWN, VOICE_UNKNOWN, Trace
-from ..version import __version__
 from .values import StreamValues
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def stream_header(
     Args:
         inferencer: of the stream.
         name: of the trial.
-        frames: its counts ``with_face``, ``with_voice`` and ``predicted``.
+        frames: its counts ``with_face``, ``with_voice`` and ``predicted``, ``None`` while it goes on.
         flags: what is odd about it beside what the inferencer knows.
         span: seconds from the first to the last frame.
         provenance: further keys, such as ``input`` and ``command``.
@@ -42,47 +41,35 @@ def stream_header(
         odd.append('no_picture')
     if inferencer.sound is None:
         odd.append('no_sound')
-    elif inferencer.sound.filled:
-        odd.append('sound_filled')
+    else:
+        odd += ['sound_filled'] * (inferencer.sound.filled > 0) + ['sound_missed'] * inferencer.sound_missed
     if inferencer.picture and not sees:
         odd.append(FACE_UNKNOWN)
-    elif not frames['with_face']:
+    elif frames['with_face'] == 0:
         odd.append('no_face')
     if not inferencer.listens:
         odd.append(VOICE_UNKNOWN)
-    elif not frames['with_voice']:
+    elif frames['with_voice'] == 0:
         odd.append('no_voice')
-    loaded = inferencer.loaded
     fps = round((inferencer.given - 1) / span, 6) if span else None
-    detector = inferencer.detector
-    detector = detector if isinstance(detector, (str, dict)) else type(detector).__name__
-    faces = {'detector': detector, 'every': inferencer.every, 'choice': 'largest'}
+    faces = None
+    if sees and inferencer.picture and inferencer.detector is not None:
+        faces = face_entries(encoder, inferencer.detector, inferencer.every, 'largest')
+    counts = {'declared': None, 'decoded': inferencer.received if inferencer.picture else 0, **frames}
+    for flag, name_of_count in ((FACE_UNKNOWN, 'with_face'), (VOICE_UNKNOWN, 'with_voice')):
+        counts[name_of_count] = None if flag in odd else counts[name_of_count]
     return {
         'trial': name,
         'input': None,
         'input_sha256': None,
-        'mmaffect': __version__,
-        'model': loaded.name,
-        'weights': loaded.weights,
-        'weights_sha256': loaded.weights_sha256,
-        'targets': list(encoder.targets),
-        'frames': {'declared': None, 'decoded': inferencer.received, **frames},
+        **model_entries(inferencer.loaded, encoder, inferencer.hop, 'delayed', inferencer.delay),
+        'faces': faces,
+        'voice': VOICE if inferencer.listens else None,
+        'frames': counts,
         'flags': [*odd, *flags],
         'traces': 1,
         'fps': fps,
         'duration': None if fps is None else round(span + 1 / fps, 6),
-        'window': {
-            'length': encoder.window,
-            'hop': inferencer.hop,
-            'stride': 1,
-            'schedule': 'delayed',
-            'delay': inferencer.delay,
-        },
-        'faces': faces if sees and inferencer.picture and inferencer.detector is not None else None,
-        'voice': 'silero-vad' if inferencer.listens else None,
-        'amp': encoder.amp,
-        'synthetic': loaded.synthetic,
-        'notice': f'{NOTICE} {SYNTHETIC_MODEL_NOTICE}' if loaded.synthetic else NOTICE,
         'command': None,
         **(provenance or {}),
     }

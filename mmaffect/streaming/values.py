@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from .faces import StreamFace
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,67 @@ def join_values(parts: Sequence[StreamValues]) -> StreamValues:
     }
     gates = {name: np.concatenate([part.gates[name] for part in filled]) for name in filled[0].gates}
     return StreamValues(filled[0].first, **arrays, gates=gates)
+
+
+@dataclass(frozen=True, eq=False)
+class KnownFrame:
+    """What is known of a frame beside its values.
+
+    Attributes:
+        time: seconds.
+        face: the face in it.
+        voice: whether somebody is heard.
+    """
+
+    time: float
+    face: StreamFace
+    voice: bool
+
+
+def values_of(
+    first: int,
+    frames: Sequence[KnownFrame],
+    predictions: Sequence[tuple[np.ndarray, Mapping[str, np.ndarray]]],
+    targets: int,
+) -> StreamValues:
+    """Put together what windows say of consecutive frames.
+
+    Args:
+        first: number of the first frame.
+        frames: n frames.
+        predictions: affect ``(m, k)`` and shares ``(m,)`` by gate of m frames after the other, n in all.
+        targets: k.
+    """
+    gates = predictions[0][1] if predictions else {}
+    return StreamValues(
+        first=first,
+        times=np.array([frame.time for frame in frames], np.float64),
+        affect=np.concatenate([np.zeros((0, targets), np.float32), *(affect for affect, _ in predictions)]),
+        face=np.array([frame.face.present for frame in frames], bool),
+        voice=np.array([frame.voice for frame in frames], bool),
+        box=np.array([frame.face.box for frame in frames], np.float32).reshape(-1, 4),
+        track=np.array([frame.face.track for frame in frames], np.int32),
+        gates={name: np.concatenate([shares[name] for _, shares in predictions]) for name in gates},
+    )
+
+
+class KeptValues:
+    """All values of a stream, in few pieces, however many there were: small arrays are mostly overhead."""
+
+    def __init__(self) -> None:
+        self._parts: list[StreamValues] = []
+
+    def add(self, values: StreamValues) -> None:
+        """Keep values that follow those before."""
+        if not len(values):
+            return
+        self._parts.append(values)
+        while len(self._parts) > 1 and len(self._parts[-2]) <= len(self._parts[-1]):
+            self._parts[-2:] = [join_values(self._parts[-2:])]
+
+    def joined(self) -> StreamValues | None:
+        """All of them; ``None`` where there are none."""
+        return join_values(self._parts) if self._parts else None
 
 
 @dataclass(frozen=True)

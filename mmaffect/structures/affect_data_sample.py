@@ -7,9 +7,6 @@ from mmengine.structures import BaseDataElement
 if TYPE_CHECKING:
     from ..traces.trace import Trace
 
-AFFECT = ('valence', 'arousal')
-"""The annotated dimensions, in the order of their columns everywhere."""
-
 
 class AffectDataSample(BaseDataElement):
     """Annotations and predictions of a window of ``n`` frames (without the padding of short trials), or of a recording.

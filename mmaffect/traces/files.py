@@ -4,8 +4,7 @@ import io
 import json
 import re
 import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,7 +157,11 @@ def read_trace(path: str | Path) -> tuple[dict[str, Any] | None, dict[str, np.nd
     if len({values.shape for values in columns.values()}) > 1 or columns['time'].ndim != 1:
         shapes = ', '.join(f'{name} {values.shape}' for name, values in columns.items())
         raise CorpusError(f'{path}: {shapes}; expected columns of one length')
-    return header, {name: _converted(path, name, values) for name, values in columns.items()}
+    columns = {name: _converted(path, name, values) for name, values in columns.items()}
+    numbers = columns.get('frame', np.empty(0))
+    if wrong := np.flatnonzero(numbers != np.arange(1, len(numbers) + 1)).tolist():
+        raise CorpusError(f'{path}: frame {numbers[wrong[0]]}; expected {wrong[0] + 1}')
+    return header, columns
 
 
 def _suffix(path: Path) -> str:
@@ -191,9 +194,16 @@ def _check_header(path: Path, header: object) -> None:
 
 def _parsed(path: Path, text: str | bytes) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
-        raise CorpusError(f'{path}: no JSON ({str(error)[:80]}); expected a trace') from None
+        raise CorpusError(f'{path}: no JSON ({_short(error)}); expected a trace') from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f'a key twice of {", ".join(key for key, _ in pairs)}')
+    return found
 
 
 def _read_csv(path: Path) -> tuple[dict | None, dict[str, np.ndarray]]:
@@ -216,25 +226,19 @@ def _read_json(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
             columns[name] = np.array([np.nan if one is None else one for one in values], np.float64)
         except OverflowError:
             raise CorpusError(f'{path}: column {name[:40]!r} has a number beyond float64') from None
-    return found.get('header', {}), columns
+    return found.get('header') or {}, columns
 
 
 def _read_npz(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_size(path, sum(member.file_size for member in archive.infolist()))
-            for member in archive.infolist():
-                # Of an archive that inflates to more than it says, no more is read.
-                data = archive.open(member).read(member.file_size)
-                array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-                arrays[member.filename.removesuffix('.npy')] = array
-    except CorpusError:
-        raise
-    except (ValueError, EOFError, KeyError, MemoryError, NotImplementedError, RuntimeError) as error:
-        raise CorpusError(f'{path}: no arrays of NumPy ({str(error)[:80]}); expected a trace') from None
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise CorpusError(f'{path}: a damaged archive ({str(error)[:80]}); expected a trace') from None
+    for name, data in _members(path):
+        try:
+            array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+        except Exception as error:  # of what the parser of Python meets in a damaged head, too
+            raise CorpusError(f'{path}: no arrays of NumPy ({_short(error)}); expected a trace') from None
+        if name in arrays:
+            raise CorpusError(f'{path}: two columns {name[:40]!r}; expected each once')
+        arrays[name] = array
     header = arrays.pop('header', None)
     if header is None or header.dtype.kind != 'U' or header.ndim:
         raise CorpusError(f'{path}: no text named header in it; expected a trace')
@@ -242,6 +246,24 @@ def _read_npz(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
     if wrong:
         raise CorpusError(f'{path}: column {wrong[0][:40]!r} is of type {arrays[wrong[0]].dtype}; expected numbers')
     return _parsed(path, header.item()), arrays
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    with open(path, 'rb') as file:
+        try:
+            archive = zipfile.ZipFile(file)
+            _check_size(path, sum(member.file_size for member in archive.infolist()))
+            for member in archive.infolist():
+                # Of an archive that inflates to more than it says, no more is read.
+                yield member.filename.removesuffix('.npy'), archive.open(member).read(member.file_size)
+        except CorpusError:
+            raise
+        except Exception as error:  # every compression has its own
+            raise CorpusError(f'{path}: a damaged archive ({_short(error)}); expected a trace') from None
+
+
+def _short(error: Exception) -> str:
+    return ' '.join(str(error).split())[:80]
 
 
 def _check_size(path: Path, size: int) -> None:

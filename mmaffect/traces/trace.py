@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,28 +11,26 @@ import numpy as np
 
 from ..errors import CorpusError
 from ..inference.notice import NOTICE, SYNTHETIC_MODEL_NOTICE
-from ..structures import AFFECT, AffectDataSample
-from .files import BOX, GATE, SCHEMA, VERSION, read_trace, trace_columns, write_trace
+from ..structures import AFFECT
+from .checks import check_header, checked_array, fields_of
+from .files import GATE, SCHEMA, VERSION, read_trace, trace_columns, write_trace
 from .summary import summarise_trace
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
+    from ..structures import AffectDataSample
+
 FACE_UNKNOWN, VOICE_UNKNOWN = 'face_unknown', 'voice_unknown'
-UNKNOWN_MODEL_NOTICE = (
-    'This file does not say of which model and corpus it is: CCC on a synthetic corpus is no accuracy on people.'
-)
-# float32 of what is 1 in other precisions.
-TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """What a model says of the ``T`` frames of a recording; docs/trace_format.md describes header and files.
 
-    Arrays are converted to the types below. ``schema``, ``version`` and, if it is missing, ``targets`` (both) are put
-    into the header.
+    Arrays are converted to the types below. ``schema``, ``version`` and, where they are missing, ``targets`` (both) and
+    ``flags`` (none) are put into the header.
 
     Attributes:
         header: what is known of all frames, for JSON; ``trial`` is needed.
@@ -64,8 +61,9 @@ class Trace:
 
     def __post_init__(self) -> None:
         header = {'schema': SCHEMA, 'version': VERSION, 'targets': list(AFFECT), **self.header}
-        _check_header(header)
+        check_header(header)
         header['targets'] = list(header['targets'])
+        header['flags'] = list(header.get('flags') or ())
         times = np.asarray(self.times, np.float64)
         if times.ndim != 1 or not len(times):
             raise ValueError(f'times of shape {times.shape}; expected (T,) with T of at least 1')
@@ -74,23 +72,25 @@ class Trace:
         frames = len(times)
         arrays = {
             'times': times,
-            'affect': _array('affect', self.affect, np.float32, (frames, len(header['targets'])), bound=1),
-            'face': _array('face', self.face, bool, (frames,)),
-            'voice': _array('voice', self.voice, bool, (frames,)),
-            'box': _array('box', self.box, np.float32, (frames, 4)),
-            'track': _array('track', self.track, np.int32, (frames,)),
+            'affect': checked_array('affect', self.affect, np.float32, (frames, len(header['targets'])), bound=1),
+            'face': checked_array('face', self.face, bool, (frames,)),
+            'voice': checked_array('voice', self.voice, bool, (frames,)),
+            'box': checked_array('box', self.box, np.float32, (frames, 4)),
+            'track': checked_array('track', self.track, np.int32, (frames,)),
             'gates': {
-                name: _array(f'gate {name}', values, np.float32, (frames,), bound=1, least=0)
+                name: checked_array(f'gate {name}', values, np.float32, (frames,), bound=1, least=0)
                 for name, values in self.gates.items()
             },
         }
+        if (arrays['track'] < -1).any():
+            raise ValueError(f'track {arrays["track"].min()}; expected -1, or from 0')
         if np.isinf(arrays['box']).any() or (arrays['box'][:, 2:] < 0).any():
             raise ValueError('box has infinite numbers or a negative width or height; expected pixels or NaN')
         for name in self.gates:
             if not GATE.fullmatch(name):
                 raise ValueError(f'a gate named {name!r}; expected a name as audio/iteration_1')
         if self.annotated is not None:
-            arrays['annotated'] = _array('annotated', self.annotated, np.float32, (frames, len(AFFECT)), bound=1)
+            arrays['annotated'] = checked_array('annotated', self.annotated, np.float32, (frames, len(AFFECT)), bound=1)
         source = None if self.source is None else Path(self.source)
         for name, value in {'header': header, 'source': source, **arrays}.items():
             object.__setattr__(self, name, value)
@@ -114,7 +114,7 @@ class Trace:
     @property
     def flags(self) -> tuple[str, ...]:
         """What is odd about the recording."""
-        return tuple(self.header.get('flags') or ())
+        return tuple(self.header['flags'])
 
     @property
     def notice(self) -> str:
@@ -160,7 +160,7 @@ class Trace:
         """
         header, columns = read_trace(path)
         try:
-            return cls(**_fields(header, columns, Path(path).stem))
+            return cls(**fields_of(header, columns, Path(path).stem))
         except ValueError as error:
             raise CorpusError(f'{path}: {error}') from None
 
@@ -252,64 +252,3 @@ class Trace:
         from ..visualization.figure import png
 
         return png(self.plot())
-
-
-def _check_header(header: dict[str, Any]) -> None:
-    try:
-        json.dumps(header, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f'header is not for JSON: {error}') from None
-    if header['schema'] != SCHEMA or header['version'] != VERSION:
-        raise ValueError(f'header of {header["schema"]} {header["version"]}; expected {SCHEMA} {VERSION}')
-    if not isinstance(header.get('trial'), str) or not header['trial']:
-        raise ValueError(f'trial is {header.get("trial")!r} in the header; expected a name')
-    targets = header['targets']
-    if not isinstance(targets, list | tuple) or not targets or len({*targets} & {*AFFECT}) != len(targets):
-        raise ValueError(f'targets are {targets!r} in the header; expected one or both of {AFFECT}')
-
-
-def _fields(header: dict[str, Any] | None, columns: dict[str, np.ndarray], name: str) -> dict[str, Any]:
-    """Attributes from what a file holds; ``name`` is the trial of one without a header."""
-    if header is None:
-        targets = [target for target in AFFECT if target in columns]
-        header = {'trial': name, 'targets': targets, 'notice': f'{NOTICE} {UNKNOWN_MODEL_NOTICE}'}
-    targets = header.get('targets')
-    if not isinstance(targets, list) or {*map(str, targets)} != {*AFFECT} & columns.keys():
-        raise ValueError(f'targets {str(targets)[:80]}; expected those of the columns {", ".join(columns)}')
-    unknown = [f'{name}_unknown' for name in ('face', 'voice') if name not in columns]
-    frames = len(columns['time'])
-    annotated = None
-    if any(f'annotated_{target}' in columns for target in AFFECT):
-        annotated = _stacked(columns, [f'annotated_{target}' for target in AFFECT])
-    return dict(
-        header={**header, 'flags': list(dict.fromkeys([*(header.get('flags') or ()), *unknown]))},
-        times=columns['time'],
-        affect=_stacked(columns, targets),
-        face=columns.get('face', np.zeros(frames, bool)),
-        voice=columns.get('voice', np.zeros(frames, bool)),
-        box=_stacked(columns, BOX),
-        track=columns.get('track', np.full(frames, -1)),
-        gates={name: values for name, values in columns.items() if GATE.fullmatch(name)},
-        annotated=annotated,
-    )
-
-
-def _stacked(columns: dict[str, np.ndarray], names: Sequence[str]) -> np.ndarray:
-    nothing = np.full(len(columns['time']), np.nan, np.float32)
-    return np.stack([columns.get(name, nothing) for name in names], axis=1)
-
-
-def _array(
-    name: str, values: np.ndarray, dtype: type, shape: tuple[int, ...], bound: float | None = None, least: float = -1
-) -> np.ndarray:
-    """As another type, of a shape, between ``least`` and ``bound`` or NaN."""
-    found = np.asarray(values, dtype)
-    if found.shape != shape:
-        raise ValueError(f'{name} of shape {found.shape}; expected {shape}')
-    if bound is not None:
-        with np.errstate(invalid='ignore'):
-            outside = (found < least - TOLERANCE) | (found > bound + TOLERANCE)
-        if outside.any():
-            where = tuple(np.argwhere(outside)[0])
-            raise ValueError(f'{name} {found[where]:g} in frame {where[0] + 1}; expected [{least:g}, {bound:g}] or NaN')
-    return found

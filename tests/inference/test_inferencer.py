@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import mmaffect
-from mmaffect.errors import ConfigError
+from mmaffect.errors import ConfigError, MediaError
 from mmaffect.faces import Face, crop_face
 from mmaffect.inference import AffectInferencer, ArrayRecording, FrameEncoder
 from mmaffect.inference.analysis import Settings, analyse
@@ -50,7 +50,7 @@ def test_frames_without_a_face():
     assert header['frames'] == counts
     assert (header['flags'], header['fps'], header['duration']) == (['voice_unknown'], 25.0, 1.32)
     assert header['window'] == {'length': 20, 'hop': 15, 'stride': 1, 'schedule': 'overlap', 'delay': 0}
-    assert header['faces'] == {'detector': 'BrightFaces', 'every': 1, 'choice': 'largest'}
+    assert header['faces'] == {'detector': 'BrightFaces', 'every': 1, 'choice': 'largest', 'size': 48}
     assert header['notice'] == trace.notice
 
 
@@ -244,3 +244,45 @@ def test_stages_add_up(monkeypatch):
         with stages.measure('fusion'):
             pass
     assert stages == {'fusion': 1.75}
+
+
+def test_what_is_no_estimator():
+    with pytest.raises(ConfigError, match='model is a Linear; expected an AffectEstimator'):
+        AffectInferencer(torch.nn.Linear(1, 1))
+    with pytest.raises(ConfigError, match='model is a Identity'):
+        AffectInferencer(torch.nn.Identity())
+    model = toy_model('visual')
+    del model.cfg
+    with pytest.raises(ConfigError, match='expected its config as model'):
+        AffectInferencer(model)
+
+
+def test_every_clip_is_encoded_once():
+    model = toy_model('strided clips')
+    clips = []
+    model.visual.backbone.register_forward_hook(lambda module, args, output: clips.append(output.shape[:-1].numel()))
+    AffectInferencer(model, detector=BrightFaces(), voice=False, show_progress=False).trace((picture(25), None))
+    # Four windows are padded, with the black faces after the last frame, of which five see faces.
+    assert sum(clips) == 1 + 25 + 5
+
+
+def test_settings_are_checked_before_any_work():
+    for wrong, text in ((dict(hop=21), 'hop=21'), (dict(schedule='delayed', delay=20), 'delay=20')):
+        with pytest.raises(ConfigError, match=text):
+            inferencer(**wrong)
+    with pytest.raises(ConfigError, match="format 'xls'; expected some of csv, json, npz"):
+        inferencer()('missing.mp4', out_dir='nowhere', formats=['xls'])
+
+
+def test_any_iterable_names_several():
+    made = inferencer('visual')
+    names = [one.trial for one in made.traces(dict(frames=picture(2), name=name) for name in 'ab')]
+    assert names == ['a', 'b']
+    with pytest.raises(MediaError, match='input is a ndarray; expected a path'):
+        made.trace(picture(2))
+
+
+def test_traces_of_another_face_size_are_others():
+    recording = ArrayRecording(picture(2))
+    sizes = [inferencer('visual', face_size=size).made_of(recording)['faces']['size'] for size in (None, 56)]
+    assert sizes == [48, 56]

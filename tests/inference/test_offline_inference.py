@@ -156,6 +156,8 @@ def test_what_is_known_of_a_corpus_trial(roots):
         (dict(schedule='late'), "schedule='late'"),
         (dict(detect_every=0), 'detect_every=0; expected at least 1'),
         (dict(batch_size=0), 'batch_size=0'),
+        (dict(batch_size='5'), "batch_size='5'; expected at least 1"),
+        (dict(hop=2.5), 'hop=2.5; expected a number of frames'),
         (dict(delay=3), "delay=3, schedule='overlap'"),
         (dict(schedule='delayed', hop=5, delay=16), 'delay=16; expected 0 to 15'),
         (dict(hop=21), 'hop=21; expected 1 to the length of a window, 20'),

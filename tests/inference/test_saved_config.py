@@ -109,6 +109,14 @@ def test_models_that_are_named(tmp_path):
         load_estimator('visual_demo', path)
 
 
+def test_what_is_no_model():
+    with pytest.raises(ConfigError, match='model is a int; expected a name, a path, a config or a model'):
+        load_estimator(3)
+    for device in ('cuda:7', 'toaster'):
+        with pytest.raises(ConfigError, match=f"device='{device}': not available here"):
+            load_estimator(toy_model('visual'), device=device)
+
+
 def test_published_weights():
     loaded = load_estimator(device='cpu')
     assert (loaded.name, loaded.synthetic) == ('grjca_demo', True)

@@ -1,5 +1,6 @@
 """A live trace: what is shown, what is written while it grows, and how it ends."""
 
+import errno
 import io
 import os
 import threading
@@ -13,9 +14,11 @@ from mmaffect.errors import ConfigError, MediaError
 from mmaffect.inference.loading import LoadedModel
 from mmaffect.live.loop import LiveStep
 from mmaffect.live.session import LiveSession
+from mmaffect.live.sources import without_password
 from mmaffect.live.view import TextView, WindowView, draw, spark
 from mmaffect.live.writing import GrowingTrace
 from mmaffect.media import write_video
+from mmaffect.media.capture import Capture, CaptureClock, Piece
 from mmaffect.streaming.values import StreamValues
 from mmaffect.traces import Trace
 from tests.streaming_material import DETECTOR, make_model
@@ -63,7 +66,7 @@ def test_a_file_to_its_end(loaded, clip, tmp_path, suffix):
     assert trace.face.all()
     assert os.listdir(out.parent) == [out.name]
     header = trace.header
-    assert header['frames'] == {'declared': None, 'decoded': 50, 'with_face': 50, 'with_voice': 0, 'predicted': 50}
+    assert header['frames'] == {'declared': None, 'decoded': 50, 'with_face': 50, 'with_voice': None, 'predicted': 50}
     assert (header['trial'], header['input'], header['model']) == ('clip', str(clip), 'toy')
     assert (header['fps'], header['duration']) == pytest.approx((25, 2))
     assert trace.flags == ('stream', 'voice_unknown')
@@ -81,14 +84,14 @@ def test_what_was_written_is_whole_at_any_moment(tmp_path):
     growing = GrowingTrace(out, {'trial': 'x', 'flags': ['stream']})
     g = np.random.default_rng(0)
     affect = g.uniform(-1, 1, (12, 2)).astype(np.float32)
-    assert growing.finish({'trial': 'x'}) is None
+    assert not growing.finish({'trial': 'x'})
     for start in range(0, 12, 3):
         growing.append(values_of(start, affect[start : start + 3]))
         found = Trace.load(tmp_path / 'trace.json.csv')
         assert found.affect == pytest.approx(affect[: start + 3], abs=1e-6)
         assert found.flags == ('stream', 'interrupted')
     assert not out.exists()
-    growing.finish({'trial': 'y', 'flags': ['stream']})
+    assert growing.finish({'trial': 'y', 'flags': ['stream']})
     assert not (tmp_path / 'trace.json.csv').exists()
     found = Trace.load(out)
     assert (found.trial, found.flags) == ('y', ('stream',))
@@ -171,8 +174,16 @@ def test_what_cannot_be_followed(loaded, clip, tmp_path):
         follow(loaded, clip, speed='fast')
     with pytest.raises(MediaError, match='expected a number greater than 0'):
         follow(loaded, clip, speed='0')
-    with pytest.raises(ConfigError, match='expected <width>x<height>'):
-        LiveSession(loaded, camera='', size='big')
+    for size in ('big', '0x0', '640x²'):
+        with pytest.raises(ConfigError, match='expected <width>x<height>'):
+            LiveSession(loaded, camera='', size=size)
+    with pytest.raises(ConfigError, match='fps=0; expected'):
+        follow(loaded, clip, fps=0)
+    with pytest.raises(ConfigError, match='seconds=0; expected a number greater than 0'):
+        follow(loaded, clip, seconds=0)
+    (tmp_path / 'folder.csv').mkdir()
+    with pytest.raises(IsADirectoryError):
+        follow(loaded, clip, tmp_path / 'folder.csv')
     (tmp_path / 'text.mp4').write_text('not a video')
     with pytest.raises(MediaError, match='is text'):
         follow(loaded, tmp_path / 'text.mp4')
@@ -257,3 +268,111 @@ def test_drawing_leaves_the_picture_alone():
     assert np.array_equal(draw(frame, None), frame)
     without = LiveStep(values_of(0, np.float32([[np.nan, 0]]), box=False), frame, 0.0, None, 0)
     assert (draw(frame, without)[:50] == 90).all()
+
+
+def test_a_model_of_one_target_shows_what_it_knows():
+    stream = io.StringIO()
+    view = TextView(('arousal',), ('face',), stream=stream, every=0.0)
+    values = values_of(0, np.float32([[0.25]]))
+    view.show(LiveStep(values, None, 1.0, None, 0))
+    view.show(LiveStep(values_of(1, np.float32([[np.nan]])), None, 1.0, None, 0))
+    assert stream.getvalue().splitlines() == [
+        '0.0 s  arousal +0.25  face  dropped 0',
+        '0.0 s  arousal +nan  face  dropped 0',
+    ]
+    assert spark(np.array([np.nan, 1.0])) == ' █'
+
+
+def test_what_is_looked_and_listened_for(loaded, clip):
+    silent = LiveSession(loaded, source=str(clip), detector=DETECTOR, voice=False)
+    assert silent.presence == ('face',)
+    deaf = LoadedModel(make_model('audio'), 'toy', None, None)
+    assert LiveSession(deaf, source=str(clip), voice=True).presence == ('voice',)
+
+
+def test_a_csv_is_finished_with_its_header_only(tmp_path):
+    out = tmp_path / 'a.csv'
+    out.write_text('what was there')
+    growing = GrowingTrace(out, {'trial': 'x', 'targets': ['valence', 'arousal']})
+    assert out.read_text() == 'what was there'
+    growing.append(values_of(0, np.float32([[0.1, 0.2], [0.3, 0.4]])))
+    grown = out.read_text().splitlines()
+    assert growing.finish({'trial': 'y', 'flags': ['stopped']})
+    assert out.read_text().splitlines()[1:] == grown[1:]
+    assert len(grown) == 4
+    found = Trace.load(out)
+    assert (found.trial, found.flags) == ('y', ('stopped',))
+    assert os.listdir(tmp_path) == ['a.csv']
+
+
+def test_a_full_disk_leaves_what_was_written_whole(tmp_path):
+    class Full(io.FileIO):
+        room = 400
+
+        def write(self, data):
+            if self.room == 0:
+                raise OSError(errno.ENOSPC, 'No space left on device')
+            written = super().write(data[: self.room])
+            self.room -= written
+            return written
+
+    out = tmp_path / 'a.csv'
+    growing = GrowingTrace(out, {'trial': 'x'})
+    affect = np.full((9, 2), 0.5, np.float32)
+    growing.append(values_of(0, affect[:3]))
+    growing._file.close()
+    growing._file = Full(out, 'ab')
+    growing._file.room = 30
+    with pytest.raises(OSError, match='No space left'):
+        growing.append(values_of(3, affect[3:]))
+    assert len(Trace.load(out)) == 3
+
+
+def test_passwords_are_not_written():
+    line = 'live.py rtsp://me:secret@camera:554/a?b=1 --out a.csv'
+    assert without_password(line) == 'live.py rtsp://me:***@camera:554/a?b=1 --out a.csv'
+    for text in ('http://camera:80/a@b', 'a.mp4', 'udp://@239.0.0.1:1234', '/a:b@c'):
+        assert without_password(text) == text
+
+
+def test_times_that_jump_end_a_trace_that_is_kept(loaded, tmp_path, monkeypatch):
+    def pieces():
+        for i in range(60):
+            yield Piece(i / 25 + (1e5 if i > 50 else 0), frame=np.full((64, 72, 3), 255, np.uint8))
+            yield Piece(i / 25, sound=np.zeros(640, np.float32))
+
+    made = Capture('cam', [pieces()], CaptureClock(), sample_rate=16000, has_picture=True, lossless=True)
+    monkeypatch.setattr('mmaffect.live.session.open_stream', lambda *_, **__: made)
+    status, said = follow(loaded, '-', tmp_path / 'a.json')
+    assert status == 1
+    found = Trace.load(tmp_path / 'a.json')
+    assert 0 < len(found) <= 51
+    assert 'broke_off' in found.flags
+    assert found.trial == 'stream'
+    assert ' frames, ' in said
+
+
+def test_while_it_grows_a_trace_claims_no_counts(loaded, clip, tmp_path):
+    """What is there after a kill says neither that there was no face nor that nothing came."""
+    out, headers = tmp_path / 'a.csv', []
+
+    class Peeking(TextView):
+        def show(self, step):
+            if out.exists():
+                headers.append(Trace.load(out).header)
+            return True
+
+    follow(loaded, clip, out, view=Peeking(stream=io.StringIO()))
+    assert headers[-1]['flags'] == ['stream', 'voice_unknown', 'interrupted']
+    assert set(headers[-1]['frames'].values()) == {None}
+    assert Trace.load(out).header['frames']['with_face'] == 50
+
+
+def test_of_a_pipe_nothing_is_dropped_if_asked_for(loaded, clip, tmp_path):
+    source = f'file://{clip}'
+    status, said = follow(loaded, source, tmp_path / 'a.csv', speed='max')
+    assert status == 0
+    trace = Trace.load(tmp_path / 'a.csv')
+    assert len(trace) == 50
+    assert 'frames_dropped' not in trace.flags
+    assert 'latency -' not in said

@@ -295,3 +295,44 @@ def open_stream_of(path):
     clock = CaptureClock()
     pieces = container_pieces(av.open(str(path)), 'x', clock, arrival=False, picture=True, sound=True)
     return Capture('x', [pieces], clock, sample_rate=16000, has_picture=True, lossless=True)
+
+
+def test_a_defect_in_a_thread_is_heard_of():
+    def pieces():
+        yield Piece(0.0, frame=np.zeros((2, 2, 3), np.uint8))
+        raise ZeroDivisionError('a defect')
+
+    source = Capture('cam', [pieces()], CaptureClock(), sample_rate=None, has_picture=True, lossless=True)
+    with pytest.raises(ZeroDivisionError, match='a defect'):
+        everything(source)
+
+
+def test_what_is_damaged_in_a_stream_is_left_out(small, tmp_path):
+    path = tmp_path / 'a.ts'
+    with av.open(str(path), 'w', format='mpegts') as out, av.open(str(small)) as whole:
+        streams = {one.index: out.add_stream_from_template(one) for one in whole.streams}
+        for packet in whole.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    data = bytearray(path.read_bytes())
+    count, g = len(data) // 188, np.random.default_rng(0)
+    for number in g.choice(np.arange(8, count), count // 10, replace=False):
+        data[number * 188 + 12 : number * 188 + 188] = g.bytes(176)
+    path.write_bytes(data)
+    with pytest.raises(av.InvalidDataError), av.open(str(path)) as plain:
+        list(plain.decode(*plain.streams.video, *plain.streams.audio))
+    source = open_stream(f'file://{path}', lossless=True)
+    frames, _ = split(everything(source))
+    assert source.problem is None
+    assert 25 < len(frames) <= 50
+    assert frames[-1].time > 1.5
+
+
+def test_an_interrupt_while_a_pipe_has_no_writer(monkeypatch, tmp_path):
+    def interrupted(*_, **__):
+        raise InterruptedError(errno.EINTR, 'Interrupted system call')
+
+    monkeypatch.setattr(av, 'open', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        open_stream(tmp_path / 'pipe')

@@ -11,9 +11,9 @@ from mmaffect.inference.analysis import Settings, analyse
 from mmaffect.inference.encoder import FrameEncoder
 from mmaffect.inference.recording import ArrayRecording
 from mmaffect.media import VoiceDetector, VoiceSegments, voice_presence
-from mmaffect.streaming import inferencer as streaming
 from mmaffect.streaming.inferencer import StreamingInferencer
-from mmaffect.streaming.voice import StreamVoice
+from mmaffect.streaming.values import KeptValues, StreamValues
+from mmaffect.streaming.voice import VOICE_LOOK_AHEAD, StreamVoice
 from tests.streaming_material import DETECTOR, POINTS, L, Material, StreamTestDetector, make_model
 
 
@@ -64,7 +64,7 @@ def test_pictures_give_what_offline_inference_gives(case):
         'declared': None,
         'decoded': 43,
         'with_face': 36,
-        'with_voice': 0,
+        'with_voice': None,
         'predicted': 43,
     }
     assert trace.header['window'] == {'length': L, 'hop': 4, 'stride': 1, 'schedule': 'delayed', 'delay': 6}
@@ -105,7 +105,7 @@ def test_voice_is_that_of_the_whole_sound():
     voice.close()
     heard += [voice.heard(time) for time in times[len(heard) :]]
     assert heard == whole.tolist()
-    assert max(late) <= streaming.VOICE_LOOK_AHEAD + 777 / rate
+    assert max(late) <= VOICE_LOOK_AHEAD + 777 / rate
 
 
 def test_segments_that_are_over_are_forgotten():
@@ -205,3 +205,94 @@ def test_an_estimator_stays_as_it_was():
     online.push_faces(np.zeros((3, 48, 48, 3), np.uint8))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not model.training
+
+
+def test_what_is_refused_is_not_taken():
+    """A stream whose user corrects every mistake gives what one without mistakes gives."""
+    material, found = Material(), []
+    sound = material.g.standard_normal(round(1.7 * 16000)).astype(np.float32) * 0.1
+    frames = pictures()
+    model = make_model('ahead')
+    for clumsy in (False, True):
+        online = StreamingInferencer(
+            model, detector=StreamTestDetector(), hop=4, sample_rate=16000, voice=False, face_size=48
+        )
+        for start in range(0, 43, 7):
+            part, times = frames[start : start + 7], np.arange(start, min(start + 7, 43)) / 25
+            heard = sound[start * 640 : (start + 7) * 640]
+            mistakes = [
+                (part, heard, times[:-1], None, 'frames, [0-9] times'),
+                (part, heard, times + 9999, None, 'a jump of 99'),
+                (part, heard, np.append(times[:-1], np.nan), None, 'is at nan s'),
+                ([*part[:-1], part[-1].astype(float)], heard, times, None, 'a frame is float64'),
+                (part[:1, :, :, 0], heard, times[:1], None, r'of shape \(64, 72\)'),
+                (part, heard.astype(int), times, None, 'sound is int64'),
+                (part, np.append(heard, np.nan), times, None, 'NaN'),
+                (part, heard, times, 9999.0, 'a jump of 9'),
+                (part, heard, times, float('nan'), 'audio_time=nan'),
+            ]
+            for *given, at, text in mistakes if clumsy else ():
+                with pytest.raises(MediaError, match=text):
+                    online.push(*given, audio_time=at)
+            online.push(part, heard, times)
+        assert (online.sound.filled, online.sound.cut) == (0, 0)
+        online.close()
+        found.append(online.trace())
+    assert np.array_equal(found[0].affect, found[1].affect)
+    assert np.array_equal(found[0].track, found[1].track)
+
+
+def test_times_follow_those_that_were_given():
+    online = StreamingInferencer(make_model('visual'), detector=None, hop=1, face_size=48)
+    faces = np.zeros((2, 48, 48, 3), np.uint8)
+    online.push_faces(faces, times=[5.0, 5.1])
+    with pytest.raises(MediaError, match=r'frame 2 is at 0\.08 s; expected 5\.1 s or later'):
+        online.push_faces(faces)
+    online.push_faces(faces, times=[5.2, 5.3])
+    online.close()
+    assert online.trace().times.tolist() == [5.0, 5.1, 5.2, 5.3]
+
+
+def test_sound_may_have_channels_and_integers():
+    g, found = np.random.default_rng(0), []
+    integers = g.integers(-3000, 3000, (24000, 2), dtype=np.int16)
+    for sound in (integers, (integers[:, 0] / 65536 + integers[:, 1] / 65536).astype(np.float32)):
+        online = StreamingInferencer(make_model('audio'), sample_rate=16000, picture=False, voice=False, hop=5)
+        online.push(audio=sound)
+        online.close()
+        found.append(online.trace().affect)
+    assert len(found[0]) == 38
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
+    for rate in (44100.0, 10, None):
+        with pytest.raises(ConfigError, match='expected'):
+            StreamingInferencer(make_model('audio'), sample_rate=rate, picture=False, voice=False)
+
+
+def test_pictures_that_come_long_after_their_sound_say_so(monkeypatch):
+    monkeypatch.setattr('mmaffect.streaming.sound.MAX_AHEAD', 2.0)
+    flags = []
+    for seconds in (1, 5):
+        online = StreamingInferencer(make_model('both'), sample_rate=16000, detector=None, voice=False, face_size=48)
+        online.push(audio=np.zeros(seconds * 16000, np.float32))
+        online.push_faces(np.zeros((3, 48, 48, 3), np.uint8))
+        online.close()
+        flags.append(online.trace().flags)
+    assert flags == [('stream', 'voice_unknown'), ('stream', 'sound_missed', 'voice_unknown')]
+
+
+def test_values_are_kept_in_few_pieces():
+    kept, g = KeptValues(), np.random.default_rng(0)
+    assert kept.joined() is None
+    affect = g.uniform(-1, 1, (1000, 2)).astype(np.float32)
+    for i in range(1000):
+        none = np.zeros(0 if i % 7 == 3 else 1)
+        one = slice(i, i + len(none))
+        box = np.zeros((len(none), 4))
+        kept.add(StreamValues(i, np.arange(1000.0)[one], affect[one], none, none, box, none, {'a/b': affect[one, 0]}))
+    expected = [i for i in range(1000) if i % 7 != 3]
+    found = kept.joined()
+    assert found.first == 0
+    assert found.times.tolist() == expected
+    assert np.array_equal(found.affect, affect[expected])
+    assert np.array_equal(found.gates['a/b'], affect[expected, 0])
+    assert len(kept._parts) < 12

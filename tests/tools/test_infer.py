@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -39,8 +40,14 @@ def videos(tmp_path_factory):
 
 
 @pytest.fixture
-def infer(checkpoint, monkeypatch, capsys):
+def handlers():
+    return {}
+
+
+@pytest.fixture
+def infer(checkpoint, handlers, monkeypatch, capsys):
     def run(*arguments, model=checkpoint):
+        monkeypatch.setattr(signal, 'signal', handlers.__setitem__)
         monkeypatch.setattr(sys, 'argv', ['tools/infer.py', *map(str, arguments), '--model', str(model)])
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(str(ROOT / 'tools/infer.py'), run_name='__main__')
@@ -117,6 +124,9 @@ def test_files_of_others_are_not_overwritten(infer, videos, tmp_path):
         (['--device', 'cuda:9'], "device='cuda:9': not available here"),
         (['--detector', 'eyes'], "detector='eyes'"),
         (['--batch-size', '0'], 'batch_size=0; expected at least 1'),
+        (['--face-size', '-5'], 'face_size=-5; expected at least 1 pixel'),
+        (['--hop', '21'], 'hop=21; expected 1 to the length of a window, 20'),
+        (['--schedule', 'delayed', '--delay', '20'], 'delay=20; expected 0 to 19'),
         (['--weights', 'best.pth'], 'is a checkpoint; expected no weights'),
     ],
 )
@@ -125,6 +135,7 @@ def test_wrong_arguments(arguments, text, infer, videos, tmp_path):
     base = [] if '--out' in arguments else ['--out', tmp_path]
     code, _, errors = infer(videos, *base, *arguments)
     assert code == 1
+    assert len(errors) == 1
     assert text in errors[0]
 
 
@@ -137,3 +148,85 @@ def test_report_and_overlay(infer, videos, tmp_path):
     assert '; kept' in infer(*base)[1]
     assert (tmp_path / 'clip.html').stat().st_mtime_ns == before
     assert (tmp_path / 'clip_overlay.mp4').stat().st_size > 1000
+
+
+def test_traces_of_other_recordings_stay(infer, videos, tmp_path):
+    other, out = tmp_path / 'b', tmp_path / 'out'
+    other.mkdir()
+    write_video(other / 'clip.mp4', iter(np.full((5, 48, 64, 3), 90, np.uint8)), 25)
+    base = ('--out', out, '--no-voice', '--formats', 'csv')
+    assert infer(videos / 'clip.mp4', *base)[0] == 0
+    (out / 'clip_facebook.csv').write_text('my,own\n1,2\n')
+    assert '; kept' in infer(videos / 'clip.mp4', *base)[1]
+    code, text, errors = infer(other / 'clip.mp4', *base)
+    assert code == 1
+    assert errors[0].startswith(f'error: {out}/clip.csv: is the trace of {videos}/clip.mp4; move it away')
+    assert 'detection' not in text
+    assert '0 traces of 1 recordings' in text
+    assert '; 1 failed' in text
+    assert len(Trace.load(out / 'clip.csv')) == 25
+    assert infer(other / 'clip.mp4', *base, '--overwrite')[0] == 0
+    assert len(Trace.load(out / 'clip.csv')) == 5
+    # Together they have different names, and what is named twice is done once.
+    assert infer(videos / 'clip.mp4', other / 'clip.mp4', other, '--out', tmp_path / 'both', '--no-voice')[0] == 0
+    names = {path.stem for path in (tmp_path / 'both').iterdir()}
+    assert names == {f'{videos.name}_clip', 'b_clip'}
+    # The same file, changed or moved.
+    write_video(other / 'clip.mp4', iter(np.full((6, 48, 64, 3), 90, np.uint8)), 25)
+    assert infer(other / 'clip.mp4', *base)[0] == 0
+    (other / 'clip.mp4').rename(tmp_path / 'clip.mp4')
+    assert '; kept' in infer(tmp_path / 'clip.mp4', *base)[1]
+
+
+def test_pages_of_others_are_not_overwritten(infer, videos, tmp_path):
+    (tmp_path / 'mute.html').write_text('<!DOCTYPE html>my own')
+    base = (videos / 'mute.mp4', '--out', tmp_path, '--formats', 'npz', '--no-voice', '--report')
+    code, _, errors = infer(*base)
+    assert code == 1
+    assert 'mute.html: is no report of mmaffect; move it away, or give --overwrite' in errors[0]
+    assert (tmp_path / 'mute.html').read_text() == '<!DOCTYPE html>my own'
+    assert infer(*base, '--overwrite')[0] == 0
+    assert infer(*base, '--detect-every', 2)[0] == 0
+
+
+def test_a_place_that_cannot_be_written_to_costs_no_work(infer, videos, tmp_path):
+    (tmp_path / 'file').write_text('x')
+    for place in (tmp_path / 'file', tmp_path / 'file' / 'under', '/proc/nothing'):
+        code, text, errors = infer(videos / 'clip.mp4', '--out', place)
+        assert code == 1
+        assert len(errors) == 1
+        assert str(place) in errors[0]
+        assert 'frames' not in text
+
+
+def test_progress_counts_both_passes_and_what_fails(infer, videos, tmp_path):
+    _, text, _ = infer(videos / 'clip.mp4', videos / 'mute.mp4', '--out', tmp_path, '--no-voice')
+    lines = [line for line in text.splitlines() if line.endswith(' of 31 frames')]
+    assert lines == ['31 of 31 frames']
+    (tmp_path / 'clip.csv').write_text('my,own\n1,2\n')
+    _, text, _ = infer(videos / 'clip.mp4', videos / 'mute.mp4', '--out', tmp_path, '--no-voice')
+    assert '31 of 31 frames' in text
+
+
+@pytest.mark.parametrize('status', [130, 143])
+def test_an_end_in_the_middle_leaves_no_file(status, infer, handlers, videos, tmp_path, monkeypatch):
+    def end(temporary, *rest):
+        temporary.write_bytes(b'some')
+        handler = handlers[signal.SIGTERM] if status == 143 else signal.default_int_handler
+        handler(signal.SIGTERM, None)
+
+    monkeypatch.setattr('mmaffect.media.writing._write', end)
+    arguments = ('--out', tmp_path, '--formats', 'npz', '--no-voice', '--overlay')
+    assert infer(videos / 'clip.mp4', *arguments)[0] == status
+    assert [path.name for path in tmp_path.iterdir()] == ['clip.npz']
+
+
+def test_a_full_disk_names_the_file(infer, videos, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(Trace, 'save', full)
+    code, text, errors = infer(videos / 'mute.mp4', '--out', tmp_path, '--no-voice')
+    assert code == 1
+    assert errors == [f'error: {tmp_path}/mute.csv: No space left on device']
+    assert '; 1 failed' in text

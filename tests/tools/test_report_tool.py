@@ -72,6 +72,18 @@ def test_folders_of_traces(work_dir, tmp_path):
     assert [trace.trial for trace in read_traces(work_dir / 'traces')] == ['p1', 'p2']
     assert is_synthetic(work_dir / 'traces') is True
     assert is_synthetic(work_dir) is None
+    about = work_dir / 'traces' / 'about.json'
+    for text, expected in (('{"split": "test", "synthetic": false}', False), ('{"synthetic": true}', True)):
+        about.write_text(text)
+        assert is_synthetic(work_dir / 'traces') is expected
+    for text in ('{"synthetic": "no"}', '[]', '{', '{}'):
+        about.write_text(text)
+        with pytest.raises(ValueError, match=r'about\.json: does not say whether'):
+            is_synthetic(work_dir / 'traces')
+    about.unlink()
+    # Logs of something else say nothing.
+    (work_dir / '20260101_000000' / '20260101_000000.log').rename(work_dir / '20260101_000000' / 'other.log')
+    assert is_synthetic(work_dir / 'traces') is None
     make_trace('clip').save(tmp_path / 'clip.csv')
     with pytest.raises(ValueError, match='without annotations'):
         read_traces(tmp_path)

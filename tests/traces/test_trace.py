@@ -31,6 +31,10 @@ PNG = b'\x89PNG'
         ({'track': np.zeros(3)}, r'track of shape \(3,\)'),
         ({'box': np.zeros((40, 5))}, r'box of shape \(40, 5\); expected \(40, 4\)'),
         ({'box': np.full((40, 4), -1)}, 'box has infinite numbers or a negative width'),
+        ({'track': np.full(40, np.nan)}, 'track nan in frame 1; expected integers'),
+        ({'track': np.full(40, -2)}, 'track -2; expected -1, or from 0'),
+        ({'face': np.full(40, 0.5)}, r'face 0\.5 in frame 1; expected 0 or 1'),
+        ({'voice': np.full(40, np.nan)}, 'voice nan in frame 1; expected 0 or 1'),
         ({'gates': {'audio/a': np.full(40, 1.5)}}, r'gate audio/a 1\.5 in frame 1; expected \[0, 1\] or NaN'),
         ({'gates': {'audio': np.zeros(40)}}, "a gate named 'audio'; expected a name as audio/iteration_1"),
         ({'gates': {'a/b,c': np.zeros(40)}}, "a gate named 'a/b,c'"),
@@ -41,6 +45,11 @@ PNG = b'\x89PNG'
         ({'header': {'trial': 'a', 'fps': float('nan')}}, 'header is not for JSON'),
         ({'header': {'trial': 'a', 'targets': ['valence', 'anger']}}, r"targets are \['valence', 'anger'\]"),
         ({'header': {'trial': 'a', 'targets': ['valence', 'valence']}}, 'expected one or both'),
+        ({'header': {'trial': 'a', 'targets': [['valence']]}}, 'expected one or both'),
+        ({'header': {'trial': 'a', 'flags': 7}}, 'flags are 7 in the header; expected a list of names'),
+        ({'header': {'trial': 'a', 'flags': [['a']]}}, 'expected a list of names'),
+        ({'header': {'trial': 'a', 'notice': 5}}, "notice is '5' in the header; expected str"),
+        ({'header': {'trial': 'a', 'fps': '25'}}, "fps is '25' in the header; expected int or float"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, text):

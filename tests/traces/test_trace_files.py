@@ -3,6 +3,9 @@
 import io
 import json
 import re
+import subprocess
+import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -127,6 +130,9 @@ ROW = 'time,valence,arousal\n0,0,0\n'
             r"targets \['arousal'\]; expected those of the columns time, valence",
         ),
         (HEAD.replace('["valence", "arousal"]', '7') + ROW, 'targets 7; expected those'),
+        (HEAD.replace('["valence", "arousal"]', '[[1]]') + ROW, r'targets \[\[1\]\]; expected those'),
+        (HEAD.replace('}', ', "flags": 7}') + ROW, 'flags are 7 in the header'),
+        (HEAD.replace('}', ', "trial": "b"}') + ROW, 'no JSON .a key twice'),
         ('# {"schema"\n' + ROW, 'no JSON'),
         ('# 3\n' + ROW, "schema '3'"),
         ('# ' + '[' * 100_000 + '\n' + ROW, 'no JSON'),
@@ -159,6 +165,16 @@ def test_damaged_tables_are_one_line(tmp_path, content, text):
         (b'[]', 'expected an object of "header" and "columns"'),
         (b'\xff\xfe', 'no JSON'),
         (b'{"header": {}, "columns": {}}', "schema 'None'"),
+        (b'{"header": null, "columns": {"time": [0], "valence": [0], "arousal": [0]}}', "schema 'None'"),
+        (
+            b'{"header": H, "columns": {"time": [0], "time": [1], "valence": [0], "arousal": [0]}}',
+            'no JSON .a key twice',
+        ),
+        (
+            b'{"header": H, "columns": {"frame": [7], "time": [0], "valence": [0], "arousal": [0]}}',
+            'frame 7; expected 1',
+        ),
+        (b'[' * 1_000_000, 'no JSON'),
         (b'{"header": H, "columns": {"time": 3}}', "column 'time': expected a list of numbers and null"),
         (b'{"header": H, "columns": {"time": [true]}}', "column 'time': expected a list of numbers and null"),
         (b'{"header": H, "columns": {"time": [1' + b'0' * 400 + b']}}', "column 'time' has a number beyond float64"),
@@ -232,6 +248,23 @@ def test_damaged_and_hostile_archives_are_one_line(tmp_path, capsys):
     archive(path, {**good, 'arousal': bytes(1 << 29)}, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 1 << 20
     refused(r'\d+ bytes; expected a trace of at most 268435456')
+    # What zipfile and NumPy's parser raise beyond what they document.
+    archive(path, {**good, 'arousal': np.lib.format.magic(1, 0) + b'\x76\0' + b"{'descr': '<f4', (".ljust(118)})
+    refused('no arrays of NumPy')
+    archive(path, good, zipfile.ZIP_LZMA)
+    whole = path.read_bytes()
+    at = whole.index(b'header.npy') + 40
+    path.write_bytes(whole[:at] + b'\xff' * 20 + whole[at + 20 :])
+    refused('a damaged archive')
+    with zipfile.ZipFile(path, 'w') as file, warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        for name in (*good, 'time'):
+            data = io.BytesIO()
+            np.save(data, good[name])
+            file.writestr(f'{name}.npy', data.getvalue())
+    refused("two columns 'time'; expected each once")
+    archive(path, {**good, 'frame': [2, 3]})
+    refused('frame 2; expected 1')
     assert 'executed' not in capsys.readouterr().out
 
 
@@ -261,3 +294,33 @@ def test_the_document_says_what_the_code_does():
     expected = [[f'`{one.name}`', one.dtype, one.unit, one.range, 'yes' if one.optional else 'no'] for one in COLUMNS]
     assert [row[:5] for row in columns] == expected
     assert tuple(row[0].strip('`') for row in cells if len(row) == 2) == HEADER
+
+
+def test_a_trace_needs_neither_torch_nor_mmengine(tmp_path):
+    path = make_trace(annotated=False).save(tmp_path / 'a.json')
+    code = (
+        'import sys; from mmaffect.traces import Trace; trace = Trace.load(sys.argv[1]); trace.summary(); '
+        "trace.save(sys.argv[1]); print(len(trace), *({'torch', 'mmengine', 'cv2', 'av'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, '-c', code, path], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ['40'], done.stderr
+
+
+@pytest.mark.parametrize('suffix', ['csv', 'json', 'npz'])
+@pytest.mark.parametrize('frames', [1, 3])
+@pytest.mark.parametrize('targets', [('valence', 'arousal'), ('arousal',)])
+def test_the_least_that_a_trace_may_be(tmp_path, suffix, frames, targets):
+    """One frame, nothing predicted, nothing seen: files, table, figures and pictures know it."""
+    nothing = np.full((frames, len(targets)), np.nan)
+    nobody = np.zeros(frames, bool)
+    box, track = np.full((frames, 4), np.nan), np.full(frames, -1)
+    trace = Trace({'trial': 'a', 'targets': targets}, np.zeros(frames), nothing, nobody, nobody, box, track)
+    found = Trace.load(trace.save(tmp_path / f'a.{suffix}'))
+    assert found.header == trace.header
+    assert list(found.columns()) == list(trace.columns())
+    assert np.isnan(found.affect).all()
+    assert found.affect.shape == nothing.shape
+    assert np.isnan(found.summary()[f'{targets[0]}/mean'])
+    assert found._repr_png_().startswith(b'\x89PNG')
+    assert f'<b>a</b>: {frames} frame' in found._repr_html_()
+    assert Trace.from_data_sample(found.to_data_sample()).header == trace.header
