@@ -23,6 +23,7 @@ from .notice import NOTICE, SYNTHETIC_MODEL_NOTICE
 from .saved_config import config_of_checkpoint
 
 DEFAULT_MODEL = 'grjca_demo'
+CHECKPOINTS = ('.pth', '.pt', '.ckpt', '.safetensors')
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,8 @@ def load_estimator(
         if model is not None and weights is not None:
             raise ConfigError(f'model={str(model)!r} is a checkpoint; expected no weights={str(weights)!r} beside it')
         return _from_checkpoint(model or weights, place)
+    if Path(model).suffix in CHECKPOINTS:
+        raise ConfigError(f'{model}: no such checkpoint')
     name = Path(model).stem if is_config_file(model) else str(model)
     if weights is None:
         if is_config_file(model):

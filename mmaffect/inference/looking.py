@@ -104,7 +104,7 @@ class _FacePass:
             values[self.span.start : self.span.stop] = np.concatenate(self.values)
         self.values = []
         # All windows of a whole recording see the same frames.
-        return FrameFeatures(values, present, self._beyond if self.encoder.context else black)
+        return FrameFeatures(values, present, lru_cache(maxsize=1)(self._beyond) if self.encoder.context else black)
 
     def _beyond(self, seen: int) -> np.ndarray:
         """Black faces after so many frames, whose clips begin with the faces before."""

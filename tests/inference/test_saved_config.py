@@ -98,6 +98,8 @@ def test_no_config(checkpoint):
 def test_models_that_are_named(tmp_path):
     with pytest.raises(ConfigError, match="model 'grjca_demoo' does not exist; did you mean grjca_demo"):
         load_estimator('grjca_demoo')
+    with pytest.raises(ConfigError, match=r'^work_dirs/gone\.pth: no such checkpoint$'):
+        load_estimator('work_dirs/gone.pth')
     with pytest.raises(ConfigError, match='grjca_affwild2: no weights are published'):
         load_estimator('grjca_affwild2')
     with pytest.raises(ConfigError, match=r'grjca_demo\.py says nothing of weights'):
