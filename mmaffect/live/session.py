@@ -142,7 +142,7 @@ class LiveSession:
         problem = capture.problem or problem
         flags = [] if self.inferencer.closed else ['stopped']
         if self._endless and capture.ended and problem is None:
-            told.say(f'{capture.name}: the stream ended at {capture.clock.now():.1f} s')
+            told.say(f'{capture.name}: the stream ended')
         self._take(self.inferencer.close(), None)
         for view in views:
             view.close()

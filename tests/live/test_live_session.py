@@ -133,7 +133,7 @@ def test_a_pipe_that_breaks_off_keeps_what_was_predicted(loaded, clip, tmp_path)
     assert 1 < received <= 50
     assert len(trace) == received
     assert f'{received} frames, {received} predicted' in said
-    assert f'{fifo}: the stream ended at ' in said
+    assert f'{fifo}: the stream ended\n' in said
     assert 'interrupted' not in trace.flags
 
 
