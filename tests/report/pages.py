@@ -14,6 +14,11 @@ GREY = """() => {
 STILL = """() => { const v = document.getElementById('video'); return v.readyState >= 2 && !v.seeking; }"""
 
 
+def play_slowly(page):
+    """Play at a quarter of the speed: a busy machine may look away for the two seconds of a clip."""
+    page.evaluate("() => { document.getElementById('video').playbackRate = 0.25; }")
+
+
 def shown(page, name):
     return float(page.inner_text(f'#now-{name}').replace('\u2212', '-'))
 

@@ -8,7 +8,7 @@ import pytest
 
 from mmaffect.media import write_video
 from mmaffect.report import write_report
-from tests.report.pages import STILL, cursor, now, seconds_of_pixels, shown, shown_frame
+from tests.report.pages import STILL, cursor, now, play_slowly, seconds_of_pixels, shown, shown_frame
 from tests.report.traces import grey_frames, make_trace, one_target
 
 
@@ -17,8 +17,9 @@ def test_the_video_plays_and_cursor_and_figures_follow(report, open_page):
     page = open_page(path)
     page.wait_for_function(STILL)
     start = cursor(page)
+    play_slowly(page)
     page.click('#play')
-    assert page.get_attribute('#play', 'aria-label') == 'Pause'
+    page.wait_for_function("() => document.getElementById('play').ariaLabel === 'Pause'")
     page.wait_for_function("() => document.getElementById('video').getVideoPlaybackQuality().totalVideoFrames > 5")
     # In the midst of playing.
     page.wait_for_function("""() => {
@@ -31,9 +32,11 @@ def test_the_video_plays_and_cursor_and_figures_follow(report, open_page):
     assert now(page) > 0.5
     origin, second = seconds_of_pixels(page)
     assert start == pytest.approx(origin, abs=0.01)
+    page.evaluate("() => { document.getElementById('video').playbackRate = 1; }")
     page.click('#play')
     page.wait_for_function("() => document.getElementById('video').ended")
-    assert page.get_attribute('#play', 'aria-label') == 'Play'
+    page.wait_for_function("() => document.getElementById('play').ariaLabel === 'Play'")
+    page.wait_for_function(STILL)
     assert cursor(page) == pytest.approx(origin + second * now(page), abs=0.05 * second)
     assert shown(page, 'valence') == pytest.approx(trace.affect[-1, 0], abs=0.006)
 
@@ -82,6 +85,7 @@ def test_keyboard(report, open_page):
     assert shown_frame(page) == 2
     page.keyboard.press(',')
     assert shown_frame(page) == 1
+    play_slowly(page)
     page.keyboard.press(' ')
     page.wait_for_function("() => !document.getElementById('video').paused")
     page.keyboard.press(' ')
