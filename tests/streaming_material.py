@@ -7,28 +7,9 @@ from mmengine.config import Config
 from mmaffect.faces import Face, FaceDetector
 from mmaffect.media.log_mel import get_front_end
 from mmaffect.registry import FACE_DETECTORS, MODELS
+from tests.toy_estimators import CLIPS, IMAGES, L, sound_stream
 
-L = 20
-IMAGES = dict(
-    type='Stream',
-    backbone=dict(type='IResNet', units=[1, 1, 1, 1], channels=[4, 4, 4, 4], out_channels=6),
-    temporal=dict(type='TemporalConvNet', in_channels=6, channels=[6], dropout=0.0),
-    batch_norm=True,
-)
-# Every frame sees the whole window, also its padding.
-BOTH_WAYS = dict(type='ResidualLSTM', in_channels=8, out_channels=6, hidden=4, num_layers=1)
-CLIPS = dict(
-    type='Stream', backbone=dict(type='R2Plus1D', channels=[4, 4, 4, 8], units=[1, 1, 1, 1]), temporal=BOTH_WAYS
-)
 HEAD = dict(type='AffectHead', hidden=6, dropout=0.0)
-
-
-def sound_stream(rows):
-    return dict(
-        type='Stream',
-        backbone=dict(type='VGGish', channels=[2] * 6, hidden=4, out_channels=8, patch_rows=rows),
-        temporal=BOTH_WAYS,
-    )
 
 
 def neck(kind, audio=6, visual=6):

@@ -23,7 +23,7 @@ CLIPS = dict(
 )
 
 
-def _sound(rows):
+def sound_stream(rows):
     backbone = dict(type='VGGish', channels=[2] * 6, hidden=4, out_channels=8, patch_rows=rows)
     return dict(type='Stream', backbone=backbone, temporal=BOTH_WAYS)
 
@@ -38,16 +38,16 @@ def _neck(kind, length=L):
 
 # Model, and what differs in its dataset.
 CASES = {
-    'both': (dict(visual=IMAGES, audio=_sound(107), neck=_neck('GRJCA'), head=_head(12)), {}),
+    'both': (dict(visual=IMAGES, audio=sound_stream(107), neck=_neck('GRJCA'), head=_head(12)), {}),
     'ahead': (
-        dict(visual=IMAGES, audio=_sound(96), neck=_neck('RJCA'), head=_head(12)),
+        dict(visual=IMAGES, audio=sound_stream(96), neck=_neck('RJCA'), head=_head(12)),
         dict(front_end='vggish', align='ahead'),
     ),
     'stride': (
-        dict(visual=IMAGES, audio=_sound(107), neck=_neck('RJCA', 8), head=_head(12)),
+        dict(visual=IMAGES, audio=sound_stream(107), neck=_neck('RJCA', 8), head=_head(12)),
         dict(window=8, hop=5, stride=3, align='causal'),
     ),
-    'audio': (dict(audio=_sound(30), head=_head(6)), dict(align='causal', patch_rows=30, modalities=('audio',))),
+    'audio': (dict(audio=sound_stream(30), head=_head(6)), dict(align='causal', patch_rows=30, modalities=('audio',))),
     'visual': (dict(visual=IMAGES, head=_head(6)), dict(modalities=('visual',))),
     'clips': (dict(visual=CLIPS, head=_head(6)), dict(modalities=('visual',), clip_frames=4, clip_dilation=2)),
     'strided clips': (

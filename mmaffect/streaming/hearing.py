@@ -6,9 +6,9 @@ import numpy as np
 
 from ..errors import ConfigError, MediaError
 from ..inference.encoder import FrameEncoder
-from ..media.voice import VOICE_RATE
+from ..media.voice import VOICE_DELAY, VOICE_RATE
 from .sound import SoundTimeline, StreamRows, check_rate, patch_look_ahead, resampling_look_ahead
-from .voice import VOICE_LOOK_AHEAD, StreamVoice
+from .voice import StreamVoice
 
 
 class StreamSound:
@@ -48,7 +48,7 @@ class StreamSound:
             sound = patch_look_ahead(encoder.front_end, encoder.align, encoder.patch_rows)
             sound += resampling_look_ahead(self.timeline.sample_rate, encoder.front_end.sample_rate)
         if self._voice is not None:
-            voice = VOICE_LOOK_AHEAD + resampling_look_ahead(self.timeline.sample_rate, VOICE_RATE)
+            voice = VOICE_DELAY + resampling_look_ahead(self.timeline.sample_rate, VOICE_RATE)
         return sound, voice
 
     def push(self, samples: np.ndarray, time: float | None) -> None:

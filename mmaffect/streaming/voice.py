@@ -3,12 +3,7 @@
 import numpy as np
 
 from ..media.resampling import Resampler
-from ..media.voice import CHUNK, MIN_SILENCE, PAD, VOICE_RATE, VoiceDetector, VoiceSegments
-
-# A pause is known to be one after so many whole chunks.
-_PAUSE = -(-MIN_SILENCE // CHUNK) * CHUNK
-VOICE_LOOK_AHEAD = (_PAUSE - PAD + CHUNK) / VOICE_RATE
-"""How long after a time its voice is settled, at most, in seconds, without the resampling."""
+from ..media.voice import VOICE_RATE, VoiceDetector, VoiceSegments
 
 
 class StreamVoice:

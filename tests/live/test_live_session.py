@@ -22,6 +22,7 @@ from mmaffect.media.capture import Capture, CaptureClock, Piece
 from mmaffect.streaming.values import StreamValues
 from mmaffect.traces import Trace
 from tests.streaming_material import DETECTOR, make_model
+from tests.transport_streams import as_transport_stream
 
 
 @pytest.fixture(scope='module')
@@ -116,13 +117,7 @@ def values_of(first, affect, box=True):
 
 
 def test_a_pipe_that_breaks_off_keeps_what_was_predicted(loaded, clip, tmp_path):
-    with av.open(str(tmp_path / 'a.ts'), 'w', format='mpegts') as out, av.open(str(clip)) as whole:
-        streams = {one.index: out.add_stream_from_template(one) for one in whole.streams}
-        for packet in whole.demux():
-            if packet.dts is not None:
-                packet.stream = streams[packet.stream.index]
-                out.mux(packet)
-    data = (tmp_path / 'a.ts').read_bytes()
+    data = as_transport_stream(clip, tmp_path / 'a.ts')
     fifo = tmp_path / 'pipe'
     os.mkfifo(fifo)
     threading.Thread(target=lambda: fifo.write_bytes(data[: len(data) // 2]), daemon=True).start()

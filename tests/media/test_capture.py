@@ -14,6 +14,7 @@ from mmaffect.live import sources
 from mmaffect.live.sources import is_stream, open_devices, open_stream, play_file
 from mmaffect.media import VideoReader, capture, read_sound, write_video
 from mmaffect.media.capture import Capture, CaptureClock, Piece, container_pieces
+from tests.transport_streams import as_transport_stream
 
 
 def everything(source):
@@ -138,13 +139,7 @@ def test_closing_does_not_wait_for_the_end(small):
 
 def test_a_pipe_that_is_cut_off(small, tmp_path):
     """Half of a transport stream through a FIFO: its frames, then the end."""
-    with av.open(str(tmp_path / 'a.ts'), 'w', format='mpegts') as out, av.open(str(small)) as whole:
-        streams = {one.index: out.add_stream_from_template(one) for one in whole.streams}
-        for packet in whole.demux():
-            if packet.dts is not None:
-                packet.stream = streams[packet.stream.index]
-                out.mux(packet)
-    data = (tmp_path / 'a.ts').read_bytes()
+    data = as_transport_stream(small, tmp_path / 'a.ts')
     fifo = tmp_path / 'pipe'
     os.mkfifo(fifo)
     assert is_stream(str(fifo))

@@ -11,9 +11,10 @@ from mmaffect.inference.analysis import Settings, analyse
 from mmaffect.inference.encoder import FrameEncoder
 from mmaffect.inference.recording import ArrayRecording
 from mmaffect.media import VoiceDetector, VoiceSegments, voice_presence
+from mmaffect.media.voice import VOICE_DELAY
 from mmaffect.streaming.inferencer import StreamingInferencer
 from mmaffect.streaming.values import KeptValues, StreamValues
-from mmaffect.streaming.voice import VOICE_LOOK_AHEAD, StreamVoice
+from mmaffect.streaming.voice import StreamVoice
 from tests.streaming_material import DETECTOR, POINTS, L, Material, StreamTestDetector, make_model
 
 
@@ -105,7 +106,7 @@ def test_voice_is_that_of_the_whole_sound():
     voice.close()
     heard += [voice.heard(time) for time in times[len(heard) :]]
     assert heard == whole.tolist()
-    assert max(late) <= VOICE_LOOK_AHEAD + 777 / rate
+    assert max(late) <= VOICE_DELAY + 777 / rate
 
 
 def test_segments_that_are_over_are_forgotten():
