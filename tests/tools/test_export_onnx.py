@@ -2,8 +2,6 @@
 
 import json
 import re
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +20,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a tool within this process; returns status, stdout and stderr."""
-
-    def run(tool, *args):
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, args)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(ROOT / f'tools/deployment/{tool}.py'), run_name='__main__')
-        output = capsys.readouterr()
-        return end.value.code, output.out, output.err
-
-    return run
+def run(run_here):
+    return lambda tool, *args: run_here(ROOT / f'tools/deployment/{tool}.py', *args)
 
 
 def write_recording(root, frames=170):

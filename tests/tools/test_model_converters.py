@@ -1,9 +1,7 @@
 """The converters from the command line."""
 
 import pickle
-import runpy
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -30,17 +28,8 @@ TARGET = ['--target', 'valence']
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a tool within this process; returns status, stdout and stderr."""
-
-    def run(tool, *args):
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, args)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(TOOLS / f'{tool}_to_mmaffect.py'), run_name='__main__')
-        output = capsys.readouterr()
-        return end.value.code, output.out, output.err
-
-    return run
+def run(run_here):
+    return lambda tool, *args: run_here(TOOLS / f'{tool}_to_mmaffect.py', *args)
 
 
 @pytest.fixture(scope='module')

@@ -1,10 +1,10 @@
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,17 +17,8 @@ TOOL = Path(__file__).parents[2] / 'tools/dataset/prepare_affwild2.py'
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the tool within this process; returns status, stdout and stderr."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, args)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        output = capsys.readouterr()
-        return end.value.code, output.out, output.err
-
-    return run
+def run(run_here):
+    return partial(run_here, TOOL)
 
 
 def files(root: Path) -> dict[str, bytes]:
