@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..engine.hooks.gate_statistics_hook import gate_shares
 from ..models import AffectEstimator
 from ..models.preprocessors.affect_data_preprocessor import cut_patches
 
@@ -104,7 +103,7 @@ class Fusion(nn.Module):
         fused, gates = self.model.fuse(features, masks, return_gates=True)
         # As the estimator's predict: a head without tanh can leave the range of affect.
         affect = self.model.head(fused).clamp(-1, 1)
-        return (affect, *(gate_shares(gates).values() if gates is not None else ()))
+        return (affect, *(gates.shares().values() if gates is not None else ()))
 
 
 class WholeModel(nn.Module):
@@ -158,4 +157,4 @@ def gate_names(model: AffectEstimator, length: int) -> list[str]:
     masks = {name: torch.ones(1, length, dtype=torch.bool) for name in features}
     with torch.no_grad():
         _, gates = model.fuse(features, masks, return_gates=True)
-    return [name.removeprefix('gate/') for name in gate_shares(gates)] if gates is not None else []
+    return list(gates.shares()) if gates is not None else []

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets.windows import window_starts
-from ..engine.hooks.gate_statistics_hook import gate_shares
 from ..errors import ConfigError
 
 Schedule = Literal['overlap', 'delayed']
@@ -195,7 +194,7 @@ def run_windows(
 
     Returns:
         Affect ``(B, L, k)`` float32 in [-1, 1], and by gate, such as ``'audio/iteration_1'``, its share ``(B, L)``
-        float32, as :func:`mmaffect.engine.hooks.gate_statistics_hook.gate_shares` tells; none without gates.
+        float32, as :meth:`mmaffect.models.necks.grjca.Gates.shares` tells; none without gates.
     """
     device = next(model.parameters()).device
 
@@ -206,8 +205,8 @@ def run_windows(
         fused, gates = model.fuse(moved(values), moved(masks), return_gates=True)
         # A head without tanh can leave the range of affect.
         affect = model.head(fused).float().clamp(-1, 1).cpu().numpy()
-    shares = {} if gates is None else gate_shares(gates)
-    return affect, {name.removeprefix('gate/'): share.float().cpu().numpy() for name, share in shares.items()}
+    shares = {} if gates is None else gates.shares()
+    return affect, {name: share.float().cpu().numpy() for name, share in shares.items()}
 
 
 def predict_windows(

@@ -11,7 +11,6 @@ import torch
 from mmaffect.datasets import AffectDataset, collate_windows
 from mmaffect.deployment import check_onnx, export_onnx
 from mmaffect.deployment.settings import read_settings
-from mmaffect.engine.hooks.gate_statistics_hook import gate_shares
 from mmaffect.errors import ConfigError
 from mmaffect.inference.notice import NOTICE, SYNTHETIC_MODEL_NOTICE
 from mmaffect.models import FusionNeck
@@ -99,7 +98,7 @@ def test_windows_of_a_corpus(exported, tmp_path):
             predicted = model(**batch, mode='predict')[0].pred_affect.numpy()
             embedded = model.embed(batch['inputs'])
             masks = {name: batch['inputs'][f'{name}_mask'] for name in ('visual', 'audio')}
-            gates = gate_shares(model.fuse(embedded, masks, return_gates=True)[1])
+            gates = model.fuse(embedded, masks, return_gates=True)[1].shares()
         raw = {key: value.numpy()[None] for key, value in item['inputs'].items()}
         rows = raw['logmel'].shape[1]
         logmel = raw['logmel'].astype(np.float32) if rows else np.zeros((1, 1, 64), np.float32)

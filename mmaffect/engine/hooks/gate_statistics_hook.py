@@ -10,37 +10,14 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ...models.necks.grjca import Gates
+from ...models.necks.precision import Evidence
 from ...registry import HOOKS
 from ..release import unwrapped
 
 
-def gate_shares(gates: Gates) -> dict[str, Tensor]:
-    """Shares that tell what every gate chose.
-
-    Args:
-        gates: of a forward pass.
-
-    Returns:
-        ``(B, L)`` by name, for each ``modality``:
-
-        - ``gate/<modality>/iteration_<t>``: share of the features that iteration t attended, last column of its gate;
-          the rest goes to earlier features. None of a fusion that has only one gate.
-        - ``gate/<modality>/stage_<m>``: share of what comes from iteration m in the output; 0 are the unattended
-          features, where the last gate can choose them.
-    """
-    shares = {}
-    for modality in ('audio', 'visual'):
-        iterations, stage = getattr(gates, modality), getattr(gates, f'{modality}_stage')
-        for t, share in enumerate(iterations, 1):
-            shares[f'gate/{modality}/iteration_{t}'] = share[..., -1]
-        for m, share in enumerate(stage.unbind(-1), 1 if iterations else 0):
-            shares[f'gate/{modality}/stage_{m}'] = share
-    return shares
-
-
 @HOOKS.register_module()
 class GateStatisticsHook(Hook):
-    """Log the mean share that every gate of the fusion gives, over a validation, as :func:`gate_shares` names them.
+    """Log the mean share that every gate of the fusion gives, over a validation, as ``gate/`` and its name.
 
     A gate of audio is averaged over the frames that have sound, one of visual over those that have a picture; a frame
     in two windows counts twice, since it is fused with other frames in each. The gates are those of the validation's
@@ -85,15 +62,15 @@ class GateStatisticsHook(Hook):
             if frames:
                 runner.message_hub.update_scalar(f'val/{name}', share / frames)
 
-    def _keep(self, neck: nn.Module, args: tuple, kwargs: dict, output: tuple[Tensor, Gates]) -> Tensor:
+    def _keep(self, neck: nn.Module, args: tuple, kwargs: dict, output: tuple[Tensor, Gates | Evidence]) -> Tensor:
         """Sum over the frames of each window, and give the model what it expects."""
         fused, gates = output
         given = inspect.signature(neck.forward).bind(*args, **kwargs).arguments
-        for name, share in gate_shares(gates).items():
-            mask = given.get(f'{name.split("/")[1]}_mask')
+        for name, share in gates.shares().items():
+            mask = given.get(f'{name.split("/")[0]}_mask')
             weight = torch.ones_like(share, dtype=torch.double) if mask is None else mask.double()
             sums = torch.stack(((share.double() * weight).sum(1), weight.sum(1)), dim=1)
-            self._sums.setdefault(name, []).append(sums)
+            self._sums.setdefault(f'gate/{name}', []).append(sums)
         return fused
 
 

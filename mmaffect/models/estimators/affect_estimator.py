@@ -14,6 +14,7 @@ from ...errors import ConfigError
 from ...registry import MODELS
 from ...structures import AffectDataSample
 from ..necks.grjca import Gates
+from ..necks.precision import Evidence
 
 
 @MODELS.register_module()
@@ -108,9 +109,12 @@ class AffectEstimator(BaseModel):
 
     def extract_feat(self, inputs: dict[str, Tensor]) -> Tensor:
         """Fused features ``(B, L, d)`` of a preprocessed batch: ``fuse(embed(inputs), masks)``."""
+        return self._extract(inputs, False)[0]
+
+    def _extract(self, inputs: dict[str, Tensor], return_gates: bool) -> tuple[Tensor, Gates | Evidence | None]:
         # A stream is called as a whole here, so that one that is compiled or hooked runs as such.
         sequences = {name: stream(inputs[name]) for name, stream in self.streams.items()}
-        return self._combine(sequences, {name: inputs.get(f'{name}_mask') for name in sequences}, False)[0]
+        return self._combine(sequences, {name: inputs.get(f'{name}_mask') for name in sequences}, return_gates)
 
     def embed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Features of every frame on its own, ``(B, L, in_channels)`` by stream.
@@ -122,7 +126,7 @@ class AffectEstimator(BaseModel):
 
     def fuse(
         self, features: dict[str, Tensor], masks: dict[str, Tensor], return_gates: bool = False
-    ) -> Tensor | tuple[Tensor, Gates | None]:
+    ) -> Tensor | tuple[Tensor, Gates | Evidence | None]:
         """Fused features of windows, from what :meth:`embed` says of their frames.
 
         Args:
@@ -139,7 +143,7 @@ class AffectEstimator(BaseModel):
 
     def _combine(
         self, sequences: dict[str, Tensor], masks: dict[str, Tensor], return_gates: bool
-    ) -> tuple[Tensor, Gates | None]:
+    ) -> tuple[Tensor, Gates | Evidence | None]:
         if self.neck is None:
             return next(iter(sequences.values())), None
         further = {}
@@ -177,10 +181,12 @@ class AffectEstimator(BaseModel):
         raise ValueError(f"mode={mode!r}; expected 'tensor', 'loss' or 'predict'")
 
     def loss(self, inputs: dict[str, Tensor], data_samples: list[AffectDataSample]) -> dict[str, Tensor]:
-        """Losses over the frames that have a valid annotation."""
-        features = self.extract_feat(inputs)
-        target, mask = stack_targets(data_samples, features.shape[1])
-        return self.head.loss(features, target.to(features.device), mask.to(features.device))
+        """Losses over the frames that have a valid annotation: of the head, and of a neck that has its own."""
+        own = getattr(self.neck, 'loss', None)
+        features, gates = self._extract(inputs, own is not None)
+        target, mask = (x.to(features.device) for x in stack_targets(data_samples, features.shape[1]))
+        losses = self.head.loss(features, target, mask)
+        return losses if own is None else losses | own(gates, target, mask)
 
     def predict(self, inputs: dict[str, Tensor], data_samples: list[AffectDataSample]) -> list[AffectDataSample]:
         """Data samples with predictions for their real frames."""

@@ -4,6 +4,7 @@ from .cross_attention import CrossAttention
 from .grjca import GRJCA
 from .lfan import LFAN, MultiheadLFAN
 from .low_rank_jca import LowRankJCA
+from .precision import PrecisionFusion
 from .released_grjca import ReleasedGRJCA
 from .released_joint_attention import ReleasedJointAttention
 from .released_rjcma import ReleasedRJCMA
@@ -18,6 +19,7 @@ __all__ = [
     'FusionNeck',
     'LowRankJCA',
     'MultiheadLFAN',
+    'PrecisionFusion',
     'ReleasedGRJCA',
     'ReleasedJointAttention',
     'ReleasedRJCMA',

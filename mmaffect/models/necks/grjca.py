@@ -5,11 +5,13 @@ section 1.4. The authors' released code differs from these equations.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...errors import ConfigError
 from ...registry import MODELS
 from ...utils.checks import check_temperature
 from .rjca import RJCA
@@ -20,16 +22,37 @@ class Gates:
     """What the gates chose, modality by modality.
 
     Attributes:
-        audio: one ``(B, L, 2)`` per iteration: shares of the features of iteration t-1 and t.
+        audio: one ``(B, L, 2)`` per gated iteration: shares of the features of iteration t-1 and t.
         visual: the same.
-        audio_stage: ``(B, L, M)``, shares of the gated features of every iteration.
+        audio_stage: ``(B, L, M)``, shares of the gated features of every iteration; ``(B, L, 0)`` without such a gate.
         visual_stage: the same.
+        first_iteration: the iteration of the first of the lists.
+        first_stage: iteration of the first column of a stage gate; 0 are the unattended features.
     """
 
     audio: list[Tensor]
     visual: list[Tensor]
     audio_stage: Tensor
     visual_stage: Tensor
+    first_iteration: int = 1
+    first_stage: int = 1
+
+    def shares(self) -> dict[str, Tensor]:
+        """What tells what every gate chose: ``(B, L)`` in [0, 1] by name, for each ``modality``.
+
+        - ``<modality>/iteration_<t>``: share of the features that iteration t attended, last column of its gate; the
+          rest goes to earlier features. None of a fusion that has only one gate.
+        - ``<modality>/stage_<m>``: share of what comes from iteration m in the output; 0 are the unattended features,
+          where the last gate can choose them. None of a fusion without such a gate.
+        """
+        shares = {}
+        for modality in ('audio', 'visual'):
+            iterations, stage = getattr(self, modality), getattr(self, f'{modality}_stage')
+            for t, share in enumerate(iterations, self.first_iteration):
+                shares[f'{modality}/iteration_{t}'] = share[..., -1]
+            for m, share in enumerate(stage.unbind(-1), self.first_stage):
+                shares[f'{modality}/stage_{m}'] = share
+        return shares
 
 
 def gate(X: Tensor, W: Tensor, temperature: float) -> Tensor:
@@ -52,7 +75,13 @@ def mix(candidates: list[Tensor], shares: Tensor) -> Tensor:
 
 
 class GateWeights(nn.Module):
-    """Weights of one gate of each modality: ``W_gl_a (d_a, K)``, ``W_gl_v (d_v, K)``, Xavier-uniform, no bias."""
+    """Weights of one gate of each modality: ``W_gl_a (d_a, K)``, ``W_gl_v (d_v, K)``, Xavier-uniform, no bias.
+
+    Args:
+        audio_channels: length of the features that the gate of audio sees.
+        visual_channels: the same of visual.
+        choices: K.
+    """
 
     def __init__(self, audio_channels: int, visual_channels: int, choices: int) -> None:
         super().__init__()
@@ -69,6 +98,8 @@ class GRJCA(RJCA):
     There is no ``joint``: in the paper the gated features go straight to the head.
 
     Weights beside those of :class:`RJCA`: ``gates.{t}.W_gl_a W_gl_v`` (d_m, 2), ``stage_gate.W_gl_a W_gl_v`` (d_m, M).
+    A gate that is off has none, nor have the gates before the last one without a stage gate, since they would change
+    nothing: ``gates.0`` is then that of iteration M.
 
     Where the paper is open or at odds with itself:
 
@@ -86,11 +117,16 @@ class GRJCA(RJCA):
         temperature: T of every gate.
         dropout: on what an iteration adds to the features.
         normalize: L2-normalise each frame's features first.
+        iteration_gate: mix the features of iteration t-1 and t, eq. 10-13; without it, the features of iteration t are
+            taken as if it gave them all the weight. At least one of the two gates is on.
+        stage_gate: mix the iterations, eq. 14 and 15; without it, the features of the last one are the output.
+        gate_input: what the gates of a modality see: its ``'own'`` features, or, unlike the paper, those of ``'both'``,
+            ``[X_a, X_v]``; ``W_gl_m`` is then (d, K).
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a size or ``num_iters`` is not an integer of at least 1, ``dropout`` is not in [0, 1) or
-            ``temperature`` is not positive.
+        ConfigError: if a size or ``num_iters`` is not an integer of at least 1, ``dropout`` is not in [0, 1),
+            ``temperature`` is not positive, both gates are off or ``gate_input`` is another word.
 
     Examples:
         >>> neck = GRJCA(audio_channels=8, visual_channels=16, seq_len=30)
@@ -107,13 +143,23 @@ class GRJCA(RJCA):
         temperature: float = 0.1,
         dropout: float = 0.5,
         normalize: bool = True,
+        iteration_gate: bool = True,
+        stage_gate: bool = True,
+        gate_input: Literal['own', 'both'] = 'own',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(audio_channels, visual_channels, seq_len, num_iters, dropout, normalize, init_cfg=init_cfg)
         check_temperature('GRJCA', temperature)
+        if not (iteration_gate or stage_gate):
+            raise ConfigError('GRJCA: iteration_gate=False, stage_gate=False; expected at least one True')
+        if gate_input not in ('own', 'both'):
+            raise ConfigError(f"GRJCA: gate_input={gate_input!r}; expected 'own' or 'both'")
         self.temperature = temperature
-        self.gates = nn.ModuleList(GateWeights(audio_channels, visual_channels, 2) for _ in range(num_iters))
-        self.stage_gate = GateWeights(audio_channels, visual_channels, num_iters)
+        self.gate_input = gate_input
+        seen = (audio_channels, visual_channels) if gate_input == 'own' else (self.out_channels, self.out_channels)
+        gated = (num_iters if stage_gate else 1) if iteration_gate else 0
+        self.gates = nn.ModuleList(GateWeights(*seen, 2) for _ in range(gated))
+        self.stage_gate = GateWeights(*seen, num_iters) if stage_gate else None
 
     def forward(
         self,
@@ -133,13 +179,27 @@ class GRJCA(RJCA):
             return_gates: also return the :class:`Gates`.
         """
         audios, visuals = self.recurse(*self.prepare(audio, visual, audio_mask, visual_mask))
-        X_a, G_a, S_a = self._gated(audios, [g.W_gl_a for g in self.gates], self.stage_gate.W_gl_a)
-        X_v, G_v, S_v = self._gated(visuals, [g.W_gl_v for g in self.gates], self.stage_gate.W_gl_v)
+        seen = (audios, visuals)
+        if self.gate_input == 'both':
+            seen = ([torch.cat(pair, dim=-1) for pair in zip(audios, visuals, strict=True)],) * 2
+        stage = self.stage_gate
+        X_a, G_a, S_a = self._gated(audios, seen[0], [g.W_gl_a for g in self.gates], stage and stage.W_gl_a)
+        X_v, G_v, S_v = self._gated(visuals, seen[1], [g.W_gl_v for g in self.gates], stage and stage.W_gl_v)
         fused = torch.cat((X_a, X_v), dim=-1)
-        return (fused, Gates(G_a, G_v, S_a, S_v)) if return_gates else fused
+        if not return_gates:
+            return fused
+        return fused, Gates(G_a, G_v, S_a, S_v, first_iteration=len(self.layers) - len(G_a) + 1)
 
-    def _gated(self, X: list[Tensor], W_gl: list[Tensor], W_stage: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
-        G = [gate(x, W, self.temperature) for x, W in zip(X[1:], W_gl, strict=True)]  # eq. 10, 11
-        X_g = [mix([X[t], X[t + 1]], G[t]) for t in range(len(G))]  # eq. 12, 13
-        G_f = gate(X[-1], W_stage, self.temperature)
+    def _gated(
+        self, X: list[Tensor], seen: list[Tensor], W_gl: list[Tensor], W_stage: Tensor | None
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
+        if W_gl:
+            X = X[-1 - len(W_gl) :]
+            G = [gate(x, W, self.temperature) for x, W in zip(seen[-len(W_gl) :], W_gl, strict=True)]  # eq. 10, 11
+            X_g = [mix([X[t], X[t + 1]], G[t]) for t in range(len(G))]  # eq. 12, 13
+        else:
+            G, X_g = [], [F.relu(x) for x in X[1:]]
+        if W_stage is None:
+            return X_g[-1], G, X[-1][..., :0]
+        G_f = gate(seen[-1], W_stage, self.temperature)
         return mix(X_g, G_f), G, G_f  # eq. 14, 15

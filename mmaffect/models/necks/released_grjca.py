@@ -105,7 +105,9 @@ class ReleasedGRJCA(FusionNeck):
         X_v, G_v, S_v = self._gated('visual', list(visuals))
         X_a, G_a, S_a = self._gated('audio', list(audios))
         fused = torch.cat((X_v, X_a), dim=-1)
-        return (fused, Gates(G_a, G_v, S_a, S_v)) if return_gates else fused
+        if not return_gates:
+            return fused
+        return fused, Gates(G_a, G_v, S_a, S_v, first_stage=0 if self.gating == 'flat' else 1)
 
     def _gate(self, choices: int) -> nn.ModuleDict:
         gate = nn.ModuleDict(
