@@ -18,8 +18,9 @@ METRICS = _child(mmengine_registry.METRICS, 'evaluation')
 HOOKS = _child(mmengine_registry.HOOKS, 'engine')
 OPTIM_WRAPPERS = _child(mmengine_registry.OPTIM_WRAPPERS, 'engine')
 WEIGHT_INITIALIZERS = _child(mmengine_registry.WEIGHT_INITIALIZERS, 'engine.pretrained')
-# No registry of MMEngine has such a thing.
+# No registry of MMEngine has such things.
 FACE_DETECTORS = Registry('face detector', scope='mmaffect', locations=['mmaffect.faces.detectors'])
+CORRUPTIONS = Registry('corruption', scope='mmaffect', locations=['mmaffect.datasets.corruptions'])
 
 # Nothing of ours is in these: without them MMEngine warns at every look-up under our scope.
 OPTIMIZERS = _child(mmengine_registry.OPTIMIZERS, 'engine')

@@ -1,6 +1,6 @@
 """Small prepared corpora for tests."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,12 @@ def write_corpus(
     seed: int = 0,
     subjects: Mapping[str, str] | None = None,
     videos: Mapping[str, str] | None = None,
+    conditions: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """A corpus of random arrays, 25 frames a second; frame i of a face image holds i in its red corner pixel.
 
     ``subjects`` and ``videos`` name those of single trials; otherwise nobody is known, and each has its own video.
+    ``conditions`` has a word a frame of the trials whose conditions are known.
     """
     writer = CorpusWriter(
         root,
@@ -60,6 +62,7 @@ def write_corpus(
             valid=g.random(frames) > 0.1 if split != 'test' else np.zeros(frames, bool),
             face_present=g.random(frames) > 0.1,
             subject=(subjects or {}).get(name),
+            conditions=(conditions or {}).get(name),
         )
     writer.finish([name for name, *_ in trials])
     return root

@@ -11,12 +11,12 @@ from mmaffect.utils.cli import one_line, run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    from mmengine.config import DictAction
+    from mmaffect.utils.options import OptionsAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config file, or a name that list_models() gives')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value; lists as "a.b=[1,2]"'
+        '--cfg-options', nargs='+', action=OptionsAction, help='override config keys: a.b=value; lists as "a.b=[1,2]"'
     )
     parser.add_argument('--data-root', help="folder of the prepared corpus, instead of the config's")
     parser.add_argument('--build', action='store_true', help='build the model too, which finds values out of range')

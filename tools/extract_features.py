@@ -12,7 +12,7 @@ from mmaffect.utils.cli import run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    from mmengine.config import DictAction
+    from mmaffect.utils.options import OptionsAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of a model with backbones')
@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--workers', type=int, default=2, help='processes that read (default %(default)s)')
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: the best there is)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='override config keys: a.b=value')
     args = parser.parse_args()
     if args.batch_size < 1 or args.workers < 0:
         parser.error(f'batch size {args.batch_size}, workers {args.workers}: expected at least 1 and 0')

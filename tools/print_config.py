@@ -6,11 +6,11 @@ from mmaffect.utils.cli import run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    from mmengine.config import DictAction
+    from mmaffect.utils.options import OptionsAction
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, or a name that list_models() gives')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='override config keys: a.b=value')
     parser.add_argument('--out', help='write it to this file instead')
     return parser.parse_args()
 

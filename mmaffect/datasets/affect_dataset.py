@@ -1,6 +1,7 @@
 """Windows of a prepared corpus."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -23,6 +24,8 @@ from .windows import clip_frames, window_starts
 
 Modality = Literal['audio', 'visual']
 MODALITIES: tuple[Modality, ...] = ('audio', 'visual')
+# Corrupted trials that are kept; the windows of a test come trial by trial.
+KEPT_TRIALS = 2
 
 
 @DATASETS.register_module()
@@ -54,6 +57,9 @@ class AffectDataset(BaseDataset):
         features: by modality, cached features to read instead: a name under ``<data_root>/features``, or the full path
             of a folder with one ``(T, d)`` array a trial. Other keys, such as ``'text'``, are read beside them, for the
             further streams of a model.
+        corruptions: what is done to whole trials, one after the other, to test how robust a model is: configs of
+            :mod:`mmaffect.datasets.corruptions`, such as ``dict(type='AudioNoise', severity=3)``. Each of a modality
+            that is read, and not from cached features. The arrays of a few trials are then held in memory.
         pipeline: transforms.
         indices: only the first so many windows, or those of these numbers, to try something out.
         lazy_init: read the corpus' index on first use only.
@@ -85,6 +91,7 @@ class AffectDataset(BaseDataset):
         waveform: bool = False,
         waveform_margin: float = 0.5,
         features: Mapping[str, str] | None = None,
+        corruptions: Sequence[dict] = (),
         pipeline: Sequence[dict | Callable] = (),
         indices: int | Sequence[int] | None = None,
         lazy_init: bool = False,
@@ -128,6 +135,12 @@ class AffectDataset(BaseDataset):
         self.waveform = waveform
         self.waveform_margin = waveform_margin
         self.features = dict(features or {})
+        self.corruptions = ()
+        if corruptions:
+            from .corruptions import build_corruptions
+
+            self.corruptions = build_corruptions(corruptions, self.modalities, self.features)
+        self._trial = lru_cache(KEPT_TRIALS)(self._corrupt)
         super().__init__(
             ann_file='',
             data_root=str(data_root),
@@ -138,6 +151,13 @@ class AffectDataset(BaseDataset):
             test_mode=split != 'train',
             lazy_init=lazy_init,
         )
+
+    def __getstate__(self) -> dict:
+        return {key: value for key, value in self.__dict__.items() if key != '_trial'}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._trial = lru_cache(KEPT_TRIALS)(self._corrupt)
 
     def load_data_list(self) -> list[dict]:
         """Open the corpus and list its windows."""
@@ -157,6 +177,8 @@ class AffectDataset(BaseDataset):
             train, val = corpus_fold(corpus, self.fold)
             trials = train if self.split == 'train' else val
             which = 'training' if self.split == 'train' else 'validation'
+        which_fold = [] if self.split == 'test' else [fold_name(self.fold)]
+        corrupted = [f'corrupted by {" and ".join(map(repr, self.corruptions))}'] if self.corruptions else []
         if not trials:
             raise CorpusError(f'{self.data_root}: no trials for split {self.split!r} of fold {self.fold}')
         self._metainfo.update(
@@ -165,10 +187,12 @@ class AffectDataset(BaseDataset):
             # What a checkpoint has to tell of the faces and sound that its model takes.
             face_size=corpus.face_size,
             front_end=corpus.front_end.name,
-            split=which if self.split == 'test' else f'{which}, {fold_name(self.fold)}',
+            split=', '.join([which, *which_fold, *corrupted]),
             audio_mean=corpus.audio_mean,
             audio_std=corpus.audio_std,
         )
+        if corpus.conditions:
+            self._metainfo['conditions'] = corpus.conditions
         return [
             {'trial': trial, 'start': start}
             for trial in trials
@@ -208,6 +232,22 @@ class AffectDataset(BaseDataset):
             start += int(rng.integers(min(self.stride, frames - start)))
         return self.pipeline({**self.cut(window['trial'], start), 'rng': rng})
 
+    def trial(self, name: str) -> Trial:
+        """A trial of the corpus, after the corruptions.
+
+        Raises:
+            CorpusError: if there is no such trial, or its files are damaged.
+        """
+        if not self._fully_initialized:
+            self.full_init()
+        return self._trial(name) if self.corruptions else self.corpus[name]
+
+    def _corrupt(self, name: str) -> Trial:
+        trial = self.corpus[name]
+        for one in self.corruptions:
+            trial = one.apply(trial, self.corpus)
+        return trial
+
     def cut(self, trial: str, start: int) -> dict:
         """Cut a window out of the corpus.
 
@@ -218,7 +258,8 @@ class AffectDataset(BaseDataset):
         Returns:
             dict with ``trial``, ``start``, ``stride``, and
 
-            - of the n real frames ``affect (n, 2)`` float32, ``valid (n,)`` bool, ``timestamps (n,)`` float64, seconds;
+            - of the n real frames ``affect (n, 2)`` float32, ``valid (n,)`` bool, ``timestamps (n,)`` float64, seconds,
+              and, where they are known, ``condition (n,)`` uint8, numbers of the words ``metainfo['conditions']``;
             - ``visual_mask (L,)`` bool and ``visual_features (L, d)``, or ``faces (F, S, S, 3)`` uint8 (black outside
               the trial) with, for clips, ``clip_index (L, T)`` int64 into them;
             - ``audio_mask (L,)`` bool and ``audio_features (L, d)``, what :func:`cut_patches` or what
@@ -226,7 +267,7 @@ class AffectDataset(BaseDataset):
             - of every further stream ``<name>_mask (L,)`` bool and ``<name>_features (L, d)``.
         """
         frames = range(start, start + self.window * self.stride, self.stride)
-        return self.cut_frames(self.corpus[trial], frames, self.corpus.front_end, self.corpus.waveform_rate)
+        return self.cut_frames(self.trial(trial), frames, self.corpus.front_end, self.corpus.waveform_rate)
 
     def cut_frames(
         self, source: Trial, frames: range, front_end: FrontEnd, waveform_rate: int | None = None, first_row: int = 0
@@ -253,6 +294,9 @@ class AffectDataset(BaseDataset):
             'affect': source.targets[real].copy(),
             'valid': source.valid[real].copy(),
         }
+        if len(source.conditions):
+            numbers = [self.corpus.conditions.index(word) for word in source.info.conditions]
+            window['condition'] = np.array(numbers, np.uint8)[source.conditions[real]]
         if 'visual' in self.modalities:
             window |= self._cut_visual(source, frames, len(window['valid']))
         if 'audio' in self.modalities:

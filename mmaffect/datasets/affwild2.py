@@ -7,6 +7,7 @@
     <raw>/**/<video>.{mp4,avi,mkv}             <trial> is <video>, <video>_left or <video>_right
     <raw>/**/cropped_aligned*/<trial>/00001.jpg
     <raw>/subjects.csv                         optional: trial,subject (who is in it; Aff-Wild2 does not tell)
+    <raw>/conditions/<trial>.txt               optional: a word for each frame of the video (see conditions.py)
     <raw>/demo.json                            only in the demo corpus: its people are made up
 """
 
@@ -27,6 +28,7 @@ VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv')
 ANNOTATION_FOLDERS = ('va_estimation_challenge', 'valence_arousal_estimation_challenge', 'va_set')
 SPLIT_FOLDERS: dict[str, Split] = {'train_set': 'train', 'training_set': 'train', 'validation_set': 'val'}
 FACE_FOLDER = 'cropped_aligned'
+CONDITIONS = 'conditions'
 MAX_DEPTH = 4
 # The archives hold lists of the other tracks beside that of valence and arousal.
 OTHER_TRACKS = re.compile(r'expr|action|(^|_)au(_|$)|mtl|multi', re.IGNORECASE)
@@ -72,14 +74,25 @@ def read_layout(raw: str | Path) -> RawCorpus:
 
     subjects = _subjects(raw / 'subjects.csv', sources)
     folders = _face_folders(inventory)
+    conditions = {path.stem: path for path in (raw / CONDITIONS).glob('[!.]*.txt')}
     trials = [
-        RawTrial(name, split, _video(name, inventory), path, _only(folders.get(name, []), name), subjects.get(name))
+        RawTrial(
+            name,
+            split,
+            _video(name, inventory),
+            path,
+            _only(folders.get(name, []), name),
+            subjects.get(name),
+            conditions=conditions.get(name),
+        )
         for name, (split, path) in sources.items()
     ]
     trials.sort(key=lambda trial: (SPLITS.index(trial.split), trial.name))
     used = {trial.video for trial in trials}
     others = sorted(path for path in chain.from_iterable(inventory.videos.values()) if path not in used)
     unused = {'videos of no trial (other tracks?)': others}
+    if strangers := sorted(path for name, path in conditions.items() if name not in sources):
+        unused['files of conditions of no trial'] = strangers
     return RawCorpus(raw, trials, unused, inventory.face_folders, (raw / 'demo.json').is_file())
 
 

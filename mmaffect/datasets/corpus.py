@@ -7,12 +7,13 @@
     <root>/logmel/<trial>.npy      float16 (T_mel, n_mels); absent where the trial has no sound
     <root>/waveform/<trial>.npy    int16 (N,), mono; only where the corpus was prepared with it
     <root>/frames/<trial>.npy      T records: timestamp, target, valid, face_present
+    <root>/conditions/<trial>.npy  uint8 (T,), codes of the frames' conditions; only where the raw corpus tells them
     <root>/index/<trial>.json      the trial's entry, written when its arrays are complete
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from tokenize import TokenError
@@ -23,6 +24,7 @@ import numpy as np
 from ..errors import CorpusError
 from ..media.log_mel import FrontEnd
 from ..utils.files import sha256
+from .conditions import ordered_words
 
 FORMAT_VERSION = 1
 Split = Literal['train', 'val', 'test']
@@ -50,6 +52,7 @@ class TrialInfo:
         bytes: size of each array file.
         checksum: SHA-256 of each array file.
         subject: the person, where it is known; not in corpora that were prepared before it was kept.
+        conditions: words of the codes of its frames' conditions, ``'normal'`` first; ``None`` where they are not known.
     """
 
     name: str
@@ -64,6 +67,7 @@ class TrialInfo:
     bytes: Mapping[str, int]
     checksum: Mapping[str, str]
     subject: str | None = None
+    conditions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Trial:
         targets: ``(T, 2)`` float32, valence and arousal in [-1, 1], NaN where invalid.
         valid: ``(T,)`` bool.
         face_present: ``(T,)`` bool.
+        conditions: ``(T,)`` uint8, codes of ``info.conditions``; ``(0,)`` where they are not known.
     """
 
     info: TrialInfo
@@ -89,6 +94,7 @@ class Trial:
     targets: np.ndarray
     valid: np.ndarray
     face_present: np.ndarray
+    conditions: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
 def check_trial_name(name: str) -> str:
@@ -141,7 +147,8 @@ class Corpus(Mapping[str, Trial]):
             self.audio_mean = float(index['audio']['mean'])
             self.audio_std = float(index['audio']['std'])
             self.waveform_rate: int | None = index.get('waveform_rate')
-            infos = [TrialInfo(**entry) for entry in index['trials']]
+            infos = [_info(entry) for entry in index['trials']]
+            self.conditions = ordered_words(word for info in infos for word in info.conditions or ())
         except (KeyError, TypeError, ValueError) as error:
             raise CorpusError(f'{path}: damaged index ({error}); prepare the corpus again') from None
         self._infos = {check_trial_name(info.name): info for info in infos}
@@ -263,7 +270,26 @@ class Corpus(Mapping[str, Trial]):
             targets=frames['target'],
             valid=frames['valid'],
             face_present=frames['face_present'],
+            conditions=self._conditions(info),
         )
+
+    def _conditions(self, info: TrialInfo) -> np.ndarray:
+        if info.conditions is None:
+            return np.zeros(0, np.uint8)
+        codes = self._map('conditions', info, np.dtype('u1'), (info.num_frames,))
+        if (codes >= len(info.conditions)).any():
+            path, count = self._path('conditions', info), len(info.conditions)
+            raise CorpusError(f'{path}: code {codes.max()}; corpus.json has {count} conditions')
+        return codes
+
+
+def _info(entry: dict) -> TrialInfo:
+    info = TrialInfo(**entry)
+    if info.conditions is None:
+        return info
+    if not isinstance(info.conditions, list) or not all(isinstance(word, str) for word in info.conditions):
+        raise TypeError(f'conditions {info.conditions!r} of trial {info.name}')
+    return replace(info, conditions=tuple(info.conditions))
 
 
 def _missing(root: Path) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import numpy as np
 from ..errors import CorpusError
 from ..media.log_mel import FrontEnd
 from ..utils.files import write_array, write_items, write_text
+from .conditions import encode_conditions, ordered_words
 from .corpus import FORMAT_VERSION, FRAME_RECORD, SPLITS, Split, TrialInfo, check_trial_name
 
-FOLDERS = ('faces', 'logmel', 'waveform', 'frames', 'index', 'index/.broken', 'detections')
+FOLDERS = ('faces', 'logmel', 'waveform', 'frames', 'conditions', 'index', 'index/.broken', 'detections')
 # As utils.files.replacing names them.
 TEMPORARY = re.compile(r'\.(.+)\.\d+\.tmp\.\w+')
 
@@ -115,6 +116,7 @@ class CorpusWriter:
         face_present: np.ndarray,
         waveform: np.ndarray | None = None,
         subject: str | None = None,
+        conditions: Sequence[str] | None = None,
         notes: Mapping[str, object] | None = None,
     ) -> dict:
         """Write one trial; arguments as in :class:`Trial`, ``logmel=None`` without sound.
@@ -123,13 +125,14 @@ class CorpusWriter:
             faces: the array, or its images one at a time, so that those of an hour need not be in memory.
             waveform: ``(N,)`` int16 at ``waveform_rate``, or ``None``.
             subject: the person, where it is known.
+            conditions: a word for each frame, or ``None`` where they are not known.
             notes: facts for the summary of the preparation, kept with the trial's entry.
 
         Returns:
             The entry.
 
         Raises:
-            CorpusError: if ``trial`` cannot be a file name.
+            CorpusError: if ``trial`` cannot be a file name, or there are too many different conditions.
             ValueError: if the lengths of the arrays differ.
             OSError: if the files cannot be written; nothing half-written stays.
         """
@@ -153,6 +156,11 @@ class CorpusWriter:
             arrays['logmel'] = logmel
         if waveform is not None:
             arrays['waveform'] = waveform
+        words = None
+        if conditions is not None:
+            if len(conditions) != count:
+                raise ValueError(f'trial {trial}: {len(conditions)} values of condition for {count} faces')
+            arrays['conditions'], words = encode_conditions(conditions)
         written = {}
         if not whole:
             shape = (count, self.face_size, self.face_size, 3)
@@ -172,10 +180,14 @@ class CorpusWriter:
             bytes={kind: size for kind, (size, _) in written.items()},
             checksum={kind: digest for kind, (_, digest) in written.items()},
             subject=subject,
+            conditions=words,
         )
+        if words is None:
+            (self.root / 'conditions' / f'{trial}.npy').unlink(missing_ok=True)
         sound = np.zeros(0) if logmel is None else logmel.astype(np.float64)
         entry = {
-            'info': asdict(info),
+            # What a corpus without conditions holds is what it held before there were any.
+            'info': {key: value for key, value in asdict(info).items() if key != 'conditions' or value is not None},
             'audio': {'count': sound.size, 'sum': float(sound.sum()), 'squares': float(np.square(sound).sum())},
             'notes': dict(notes or {}),
         }
@@ -192,12 +204,13 @@ class CorpusWriter:
             notes: facts about how the corpus was made, kept in ``corpus.json``.
 
         Raises:
-            CorpusError: if a trial is not finished.
+            CorpusError: if a trial is not finished, or there are too many different conditions.
         """
         entries = [self.entry(trial) for trial in trials]
         if None in entries:
             raise CorpusError(f'{self.root}: trial {trials[entries.index(None)]!r} is not prepared yet')
         infos = [entry['info'] for entry in entries]
+        ordered_words(word for info in infos for word in info.get('conditions') or ())
         order = sorted(range(len(infos)), key=lambda i: (SPLITS.index(infos[i]['split']), infos[i]['name']))
         sums = [entry['audio'] for entry in entries if entry['info']['split'] == 'train']
         if not any(part['count'] for part in sums):

@@ -15,6 +15,7 @@ from ..utils.files import write_text
 from .affwild2 import check_files, person_of, read_layout
 from .annotation import read_annotation
 from .annotation_table import read_annotation_table
+from .conditions import read_conditions
 from .corpus import FRAME_RECORD
 from .corpus_writer import CorpusWriter
 from .face_detection import detect_video, detection_file, is_detected, read_detections
@@ -225,6 +226,8 @@ def _check_trials(trials: list[RawTrial], skip_broken: bool) -> tuple[dict[str, 
     for trial in trials:
         try:
             check_files(trial)
+            if trial.conditions is not None:
+                read_conditions(trial.conditions)
             if trial.annotation is None:
                 continue
             if trial.scale is not None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from .conditions import ordered_words
 from .corpus import SPLITS
 
 
@@ -59,6 +60,13 @@ def summarise(
     beyond = sum(entry['notes']['faces_beyond'] for entry in entries)
     if beyond:
         lines.append(f'faces: {beyond} images beyond the last row of their annotation, left out')
+    conditions = Counter()
+    for entry in entries:
+        conditions.update(entry['notes'].get('conditions', {}))
+    if conditions:
+        total = sum(conditions.values())
+        shares = (f'{word} {conditions[word] / total:.2%}' for word in ordered_words(conditions))
+        lines.append('conditions: ' + ', '.join(shares))
     flags = Counter(flag for entry in entries for flag in set(entry['notes']['flags']))
     if flags:
         lines.append('flags: ' + ', '.join(f'{flag} {count}' for flag, count in sorted(flags.items())))

@@ -22,6 +22,7 @@ class RawTrial:
         found: where its faces are found in the video itself; ``None``: ``faces`` holds them.
         scale: how a table of times is read; ``None``: the annotation is a file of Aff-Wild2, whose rows are the frames
             of the trial.
+        conditions: a file with the condition of each frame of the video; ``None`` where they are not known.
         label: what the corpus calls its video; trials of one label share people. ``None``: its file name.
     """
 
@@ -34,6 +35,7 @@ class RawTrial:
     found: FoundFaces | None = None
     scale: AnnotationScale | None = None
     label: str | None = None
+    conditions: Path | None = None
 
 
 @dataclass(frozen=True)

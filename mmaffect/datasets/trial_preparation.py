@@ -1,6 +1,7 @@
 """One trial of a raw corpus, from its files to the arrays of the prepared corpus."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..utils.files import sha256
 from .affwild2 import check_files
 from .annotation import read_annotation
 from .annotation_table import annotation_at, read_annotation_table
+from .conditions import fit_conditions, ordered_words, read_conditions
 from .corpus_writer import CorpusWriter
 from .face_source import read_found_faces
 from .faces import FaceTrack, read_faces
@@ -28,7 +30,8 @@ def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
 
     Aff-Wild2's annotation decides on the number of frames (for a test trial, the video): a longer video is cut, the
     time stamps of a shorter one are continued at its median frame interval; ``notes`` of the entry tell. With a table
-    of times, the frames are those of the video.
+    of times, the frames are those of the video. Conditions, one a frame of the video or of the annotation, are fitted
+    as the time stamps are.
 
     Returns:
         The entry that is written to the corpus.
@@ -46,6 +49,10 @@ def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
         targets, valid, odd = read_targets(trial, times)
         if times.frames < min(2, len(valid)):
             raise MediaError(f'{trial.video}: {times.frames} frames for {len(valid)} rows of {trial.annotation}')
+        conditions = None
+        if trial.conditions is not None:
+            words = read_conditions(trial.conditions, (times.frames, len(valid)))
+            conditions = fit_conditions(words, len(valid))
         track = _faces(trial, len(valid), writer.face_size)
         logmel, waveform, sound_flags = read_sound_arrays(trial.video, writer)
     except OSError as error:
@@ -64,11 +71,13 @@ def prepare_trial(trial: RawTrial, writer: CorpusWriter) -> dict:
             valid=valid,
             face_present=track.present,
             subject=trial.subject,
+            conditions=conditions,
             notes={
                 'video_frames': times.frames,
                 'faces_beyond': track.num_beyond,
                 'flags': [*times.flags, *(f'sound_{flag}' for flag in sound_flags), *odd],
                 'source': source,
+                **({} if conditions is None else {'conditions': _counts(conditions)}),
             },
         )
     except OSError as error:
@@ -86,6 +95,8 @@ def trial_source(trial: RawTrial) -> dict[str, object]:
         source |= {'lag': trial.scale.lag, 'scale': [trial.scale.low, trial.scale.high]}
     if trial.found is not None:
         source['faces'] = trial.found.source
+    if trial.conditions is not None:
+        source['conditions'] = sha256(trial.conditions)
     return source
 
 
@@ -185,6 +196,11 @@ def _faces(trial: RawTrial, num_frames: int, size: int) -> FaceTrack:
     if trial.found is None:
         return read_faces(trial.faces, num_frames, size)
     return read_found_faces(trial.video, trial.found, num_frames, size)
+
+
+def _counts(conditions: list[str]) -> dict[str, int]:
+    counts = Counter(conditions)
+    return {word: counts[word] for word in ordered_words(counts)}
 
 
 def _integers(samples: np.ndarray) -> np.ndarray:

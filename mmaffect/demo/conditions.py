@@ -11,6 +11,7 @@ NORMAL = 'normal'
 AUDIO_KINDS = ('unrelated_voice', 'silence', 'noise')
 VISUAL_KINDS = ('covered_face', 'frozen_face')
 AV_OFFSET = 'av_offset'
+KINDS = (*AUDIO_KINDS, *VISUAL_KINDS, AV_OFFSET)
 SHORTEST, LONGEST = 2 * FPS, 6 * FPS
 """Frames of the shortest and of the longest weak span."""
 
@@ -31,7 +32,9 @@ class Span:
     offset: float = 0.0
 
 
-def draw_spans(rng: np.random.Generator, num_frames: int, weak: float, has_sound: bool) -> tuple[Span, ...]:
+def draw_spans(
+    rng: np.random.Generator, num_frames: int, weak: float, has_sound: bool, kinds: tuple[str, ...] = KINDS
+) -> tuple[Span, ...]:
     """Weak spans of 2 to 6 seconds in random places, which share no frame.
 
     Args:
@@ -39,7 +42,11 @@ def draw_spans(rng: np.random.Generator, num_frames: int, weak: float, has_sound
         num_frames: length of the trial.
         weak: expected share of weak frames, in [0, 1).
         has_sound: without sound only the face can be weak.
+        kinds: those of `KINDS` that are drawn from.
     """
+    kinds = kinds if has_sound else tuple(kind for kind in kinds if kind in VISUAL_KINDS)
+    if not kinds:
+        return ()
     total = weak * num_frames
     if total < SHORTEST:
         # A span has its least length; trials too short for a share of it have one now and then.
@@ -51,7 +58,6 @@ def draw_spans(rng: np.random.Generator, num_frames: int, weak: float, has_sound
     count = int(rng.integers(fewest, max(fewest, min(most, fewest + 2)) + 1))
     lengths = _parts(rng, total, count, SHORTEST, LONGEST)
     gaps = _parts(rng, num_frames - total, count + 1, 0, num_frames)
-    kinds = (*AUDIO_KINDS, *VISUAL_KINDS, AV_OFFSET) if has_sound else VISUAL_KINDS
     spans, start = [], 0
     for gap, length in zip(gaps, lengths, strict=False):
         start += gap

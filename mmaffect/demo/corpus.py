@@ -154,18 +154,20 @@ def _outputs(root: Path, video: Video) -> list[Path]:
 
 
 def _check_folder(root: Path, settings: Settings) -> None:
-    wanted = {'format': FORMAT, 'settings': vars(settings)}
     try:
         found = json.loads((root / RECORD).read_text(encoding='utf-8'))
-        found = {key: found.get(key) for key in wanted}
+        same = found['format'] == FORMAT and Settings.of_record(found['settings']) == settings
     except FileNotFoundError:
         if root.is_dir() and any(root.iterdir()):
             raise CorpusError(f'{root} holds files but no {RECORD}; expected a new or empty folder') from None
         return
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise CorpusError(f'{root / RECORD} cannot be read ({error}); expected the record of a demo corpus') from error
-    if found != wanted:
-        raise CorpusError(f'{root} holds a demo corpus of {found}; expected {wanted}: choose another folder')
+    if not same:
+        raise CorpusError(
+            f'{root} holds a demo corpus of format {found["format"]}, {found["settings"]}; expected format {FORMAT}, '
+            f'{vars(settings)}: choose another folder'
+        )
 
 
 def _write_record(root: Path, plan: Plan, complete: bool) -> None:

@@ -1,11 +1,12 @@
 """What a demo corpus will hold: subjects, trials, splits and every blemish, drawn before anything is made."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from .affect import FPS
-from .conditions import Span, draw_spans
+from .conditions import KINDS, Span, draw_spans
 from .faces import Identity, draw_identity
 from .voice import Voice, draw_voice
 
@@ -27,6 +28,7 @@ class Settings:
         seconds: mean length of a trial, at least `MIN_SECONDS`.
         weak: share of time in which one modality says nothing true, in [0, 1).
         seed: 0 or more; another seed draws other people.
+        kinds: what makes a modality weak, in the order of `KINDS`.
 
     Raises:
         ValueError: one of them is out of range.
@@ -36,6 +38,7 @@ class Settings:
     seconds: float = 14.0
     weak: float = 0.1
     seed: int = 0
+    kinds: tuple[str, ...] = KINDS
 
     def __post_init__(self) -> None:
         if self.trials < MIN_TRIALS:
@@ -46,6 +49,18 @@ class Settings:
             raise ValueError(f'weak is {self.weak}; expected a share in [0, 1)')
         if self.seed < 0:
             raise ValueError(f'seed is {self.seed}; expected 0 or more')
+        if not self.kinds or set(self.kinds) - set(KINDS):
+            raise ValueError(f'kinds is {", ".join(self.kinds) or "empty"}; expected some of {", ".join(KINDS)}')
+        object.__setattr__(self, 'kinds', tuple(kind for kind in KINDS if kind in self.kinds))
+
+    @classmethod
+    def of_record(cls, found: Mapping[str, object]) -> 'Settings':
+        """The settings of a `demo.json`; those that were made before `kinds` was there have all.
+
+        Raises:
+            TypeError, ValueError: it holds no settings.
+        """
+        return cls(**{**found, 'kinds': tuple(found.get('kinds', KINDS))})
 
 
 @dataclass(frozen=True)
@@ -149,7 +164,7 @@ def draw_plan(settings: Settings) -> Plan:
         if stem not in videos:
             seconds = _SHORT_SECONDS if name == short else settings.seconds * rng.uniform(0.75, 1.25)
             num_frames = round(seconds * FPS)
-            spans = draw_spans(rng, num_frames, settings.weak, name != silent)
+            spans = draw_spans(rng, num_frames, settings.weak, name != silent, settings.kinds)
             path = f'batch{1 + len(videos) % 2}/{stem}.{containers.get(name, "mp4")}'
             facts[stem] = (path, num_frames, name != silent, spans)
         num_frames = facts[stem][1]

@@ -86,6 +86,7 @@ PARTS = (
         r'\w+_dataloader\.(collate_fn|worker_init_fn)', 'function', given=('worker_id', 'num_workers', 'rank', 'seed')
     ),
     Part(r'\w+_dataloader\..*\.pipeline\.\d+', 'transform'),
+    Part(r'\w+_dataloader\..*\.corruptions\.\d+', 'corruption'),
     Part(r'.*\.init_cfg(\.\d+)?', 'weight initializer', extra={'override': dict | list | None}),
     Part(r'.*\.init_cfg(\.\d+)?\.override(\.\d+)?', 'weight initializer', extra={'name': str}),
 )

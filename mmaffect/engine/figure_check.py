@@ -1,6 +1,7 @@
 """Checks that a figure by which a run decides is one that its validation gives."""
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 
 from ..structures import AFFECT
 from .value_check import shorten, unknown
@@ -13,7 +14,8 @@ def known_figures(cfg: Mapping) -> set[str] | None:
     """Figures that the validation of a config gives.
 
     Returns:
-        Their names; ``None`` if there is no validation, or a metric or model of others.
+        Their names, with ``*`` for a word that only the corpus knows; ``None`` if there is no validation, or a metric
+        or model of others.
     """
     evaluator = cfg.get('val_evaluator')
     if isinstance(evaluator, Mapping) and 'metrics' in evaluator:
@@ -32,6 +34,8 @@ def known_figures(cfg: Mapping) -> set[str] | None:
     for metric in metrics:
         if _name(metric) == 'CCCMetric':
             names = [f'{figure}/{target}' for figure in CCC_FIGURES for target in targets]
+            if metric.get('by_condition'):
+                names += [f'CCC_by_condition/*/{target}' for target in targets]
             prefix = metric.get('prefix')
             found |= {f'{prefix}/{name}' if prefix else name for name in [*names, 'CCC/mean']}
         elif _name(metric) != 'TraceWriter':
@@ -55,7 +59,9 @@ def figure_problems(path: str, node: Mapping, owner: str, figures: set[str] | No
         for name in names if isinstance(names, (list, tuple)) else [names]:
             # MMEngine's own CheckpointHook then takes the first figure.
             auto = name == 'auto' and owner == 'mmengine'
-            if isinstance(name, str) and name not in figures and not auto:
+            if not isinstance(name, str) or auto or name in figures:
+                continue
+            if not any(fnmatchcase(name, figure) for figure in figures):
                 yield f'{path}.{key} = {shorten(names)}: {unknown(name, figures, "figure of the validation")}'
 
 

@@ -17,6 +17,7 @@ class AffectDataSample(BaseDataElement):
     ``gt_affect``              ``(n, 2)`` float32    annotated valence and arousal in [-1, 1]; NaN where invalid
     ``valid``                  ``(n,)`` bool         frames that have a valid annotation
     ``timestamps``             ``(n,)`` float64      presentation times, seconds
+    ``condition``              ``(n,)`` uint8        numbers of the dataset's ``metainfo['conditions']``, where known
     ``pred_affect``            ``(n, k)`` float32    predicted affect in [-1, 1], columns ``targets``
     ``gates``                  dict of ``(n,)``      share in [0, 1] by name, as ``audio/iteration_1``
     ``face_present``           ``(n,)`` bool         frames with a face; of a recording, as all below

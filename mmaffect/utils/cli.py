@@ -85,7 +85,7 @@ def _leave(status: int) -> NoReturn:
 
 def runner_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what every tool that builds a Runner takes, under the names that MMEngine's users know."""
-    from mmengine.config import DictAction
+    from .options import OptionsAction
 
     if launched():
         # Else every rank prints it.
@@ -97,7 +97,7 @@ def runner_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast, on CPU and GPU')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value; lists as "a.b=[1,2]"'
+        '--cfg-options', nargs='+', action=OptionsAction, help='override config keys: a.b=value; lists as "a.b=[1,2]"'
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)

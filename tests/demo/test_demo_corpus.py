@@ -4,16 +4,23 @@ import itertools
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from mmaffect.datasets import Corpus
+from mmaffect.datasets.preparation import prepare
+from mmaffect.demo.conditions import KINDS
 from mmaffect.demo.corpus import make_demo_corpus, make_video
 from mmaffect.demo.plan import TEST, TRAIN, VALIDATION, Settings, draw_plan
 from mmaffect.errors import CorpusError
+from mmaffect.evaluation import CCCMetric
+from mmaffect.registry import DATASETS
 
 pytest.importorskip('skimage', reason='the demo portrait comes with scikit-image')
 SETTINGS = Settings(trials=10, seconds=4, weak=0.3, seed=5)
@@ -150,6 +157,123 @@ def test_other_settings_or_files_in_the_folder(corpus, tmp_path):
         make_demo_corpus(tmp_path, SETTINGS)
 
 
+def _by_frame(video, trial):
+    """The condition of every annotated frame, from the record of what was drawn."""
+    words = np.array(['normal'] * video['num_frames'], object)
+    for span in video['spans']:
+        words[span['start'] : span['stop']] = span['kind']
+    rows = video['num_frames'] + trial['extra_rows']
+    return [words[min(frame, len(words) - 1)] for frame in range(rows)]
+
+
+def test_the_prepared_corpus_tells_what_was_drawn(corpus, tmp_path):
+    root, _ = corpus
+    result = prepare(root, tmp_path / 'corpus', jobs=2, front_end='vggish', face_size=8)
+    prepared = Corpus(tmp_path / 'corpus')
+    record = json.loads((root / 'demo.json').read_text())
+    expected = {trial['name']: _by_frame(video, trial) for video in record['videos'] for trial in video['trials']}
+    assert set(prepared) == set(expected)
+    lengths = {trial['extra_rows'] for video in record['videos'] for trial in video['trials']}
+    assert lengths == {-1, 0, 1}
+    for name, words in expected.items():
+        trial = prepared[name]
+        assert [trial.info.conditions[code] for code in trial.conditions] == words
+    assert prepared.conditions == (
+        'normal',
+        *sorted({word for words in expected.values() for word in words} - {'normal'}),
+    )
+    share = np.mean([word == 'normal' for words in expected.values() for word in words])
+    assert f'conditions: normal {share:.2%}, ' in result.summary
+
+    # Perfect where all is normal, wrong by a constant elsewhere.
+    windows = dict(type='AffectDataset', data_root=str(tmp_path / 'corpus'), split='val', window=50, hop=20)
+    windows |= dict(modalities=['audio'], front_end='vggish', pipeline=[dict(type='PackAffectInputs')])
+    dataset = DATASETS.build(windows)
+    metric = CCCMetric(resamples=2, by_condition=True)
+    metric.dataset_meta = dataset.metainfo
+    rows = {}
+    for item in dataset:
+        sample = item['data_samples'].to_dict()
+        affect = sample['gt_affect'].nan_to_num()
+        words = expected[sample['trial']][sample['start'] :][: len(affect)]
+        weak = np.array([word != 'normal' for word in words])
+        pred = affect + torch.from_numpy(0.5 * weak)[:, None]
+        metric.process({}, [{**sample, 'pred_affect': pred, 'targets': ('valence', 'arousal')}])
+        used = np.flatnonzero(weak & sample['valid'].numpy())
+        rows |= {(sample['trial'], sample['start'] + i): affect[i].double().tolist() for i in used}
+    figures = metric.evaluate(len(dataset))
+    assert figures['CCC_by_condition/normal/valence'] == pytest.approx(1)
+    assert len(rows) > 50
+    for column, target in enumerate(('valence', 'arousal')):
+        variance = np.var([row[column] for row in rows.values()])
+        assert figures[f'CCC_by_condition/decoupled/{target}'] == pytest.approx(
+            2 * variance / (2 * variance + 0.25), 1e-5
+        )
+
+
+@pytest.mark.parametrize('kinds', [('silence',), ('noise', 'frozen_face'), ('av_offset', 'unrelated_voice')])
+def test_only_the_kinds_that_are_asked_for(kinds):
+    plan = draw_plan(Settings(trials=40, weak=0.6, kinds=kinds))
+    found = {span.kind for video in plan.videos for span in video.spans}
+    assert found == set(kinds)
+    mute = next(video for video in plan.videos if not video.has_sound)
+    assert {span.kind for span in mute.spans} == set(kinds) & {'frozen_face'}
+    # Other kinds, and no other people.
+    everything = draw_plan(Settings(trials=40, weak=0.6))
+    assert plan.subjects == everything.subjects
+    assert [video.num_frames for video in plan.videos] == [video.num_frames for video in everything.videos]
+
+
+def test_all_kinds_are_drawn_as_before_there_was_a_choice():
+    drawn = [[(span.start, span.stop, span.kind, span.offset) for span in v.spans] for v in draw_plan(SETTINGS).videos]
+    assert drawn == [
+        [(2, 52, 'covered_face', 0.0)],
+        [(13, 63, 'silence', 0.0)],
+        [],
+        [],
+        [(5, 55, 'noise', 0.0)],
+        [(26, 76, 'unrelated_voice', 0.0)],
+        [(1, 51, 'covered_face', 0.0)],
+        [(46, 96, 'av_offset', -1.964)],
+        [],
+    ]
+    assert Settings(kinds=KINDS[::-1]) == Settings()
+
+
+def test_a_record_from_before_there_were_kinds(corpus, tmp_path):
+    root = tmp_path / 'old'
+    shutil.copytree(corpus[0], root)
+    record = json.loads((root / 'demo.json').read_text())
+    assert record['settings'].pop('kinds') == list(KINDS)
+    (root / 'demo.json').write_text(json.dumps(record))
+    make_demo_corpus(root, SETTINGS)
+    assert _digests(root) == _digests(corpus[0])
+    with pytest.raises(CorpusError, match='choose another folder'):
+        make_demo_corpus(root, replace(SETTINGS, kinds=('noise',)))
+
+
+@pytest.mark.parametrize('kinds', [[], ['rain'], 'noise', None, [['noise']], [3]])
+def test_a_record_with_wrong_kinds(kinds, tmp_path):
+    settings = {'trials': 10, 'seconds': 4, 'weak': 0.3, 'seed': 5, 'kinds': kinds}
+    (tmp_path / 'demo.json').write_text(json.dumps({'format': 1, 'settings': settings}))
+    with pytest.raises(CorpusError, match='cannot be read'):
+        make_demo_corpus(tmp_path, SETTINGS)
+
+
+def _tool():
+    specification = importlib.util.spec_from_file_location('make_demo_corpus_tool', TOOL)
+    tool = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(tool)
+    return tool
+
+
+def test_kinds_on_the_command_line():
+    settings = _tool().parse_args(['unused', '--weak', '0.4', '--kinds', 'silence', 'noise', 'noise'])[1]
+    assert settings == Settings(weak=0.4, kinds=('silence', 'noise'))
+    assert settings.kinds == ('silence', 'noise')
+    assert _tool().parse_args(['unused'])[1] == Settings()
+
+
 @pytest.mark.parametrize(
     ('words', 'text'),
     [
@@ -160,12 +284,11 @@ def test_other_settings_or_files_in_the_folder(corpus, tmp_path):
         (['--seed', '-1'], 'seed is -1'),
         (['--jobs', '0'], 'jobs is 0'),
         (['--trials', 'many'], 'invalid int value'),
+        (['--kinds', 'rain'], "invalid choice: 'rain'"),
+        (['--kinds'], 'expected at least one argument'),
     ],
 )
 def test_wrong_arguments_are_one_line_and_status_2(words, text, capsys):
-    specification = importlib.util.spec_from_file_location('make_demo_corpus_tool', TOOL)
-    tool = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(tool)
     with pytest.raises(SystemExit, match='2'):
-        tool.parse_args(['unused', *words])
+        _tool().parse_args(['unused', *words])
     assert re.search(text, capsys.readouterr().err.strip().splitlines()[-1])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmaffect.engine.figure_check import known_figures
+from mmaffect.engine.figure_check import figure_problems, known_figures
 from mmaffect.engine.running import load_config
 from mmaffect.errors import ConfigError
 from mmaffect.evaluation.metrics import CCCMetric
@@ -305,6 +305,22 @@ def test_the_known_figures_are_those_of_the_metric(targets, prefix):
         val_evaluator=dict(type='CCCMetric', prefix=prefix),
     )
     assert known_figures(cfg) == set(metric.evaluate(1))
+
+
+@pytest.mark.parametrize('prefix', [None, 'val'])
+def test_figures_of_conditions_are_known_where_they_are_asked_for(prefix):
+    start = 'val/' if prefix else ''
+    name = f'{start}CCC_by_condition/decoupled/arousal'
+    model = dict(type='AffectEstimator', head=dict(type='AffectHead'))
+    evaluator = dict(type='CCCMetric', prefix=prefix)
+    hook = {'monitor': name}
+    plain = known_figures(dict(model=model, val_evaluator=evaluator))
+    problem = next(figure_problems('hook', hook, 'mmaffect', plain))
+    assert problem.startswith(f'hook.monitor = {name!r}: no such figure')
+    split = known_figures(dict(model=model, val_evaluator=dict(evaluator, by_condition=True)))
+    assert [*figure_problems('hook', hook, 'mmaffect', split)] == []
+    wrong = {'monitor': f'{start}CCC_by_condition/decoupled/anger'}
+    assert len([*figure_problems('hook', wrong, 'mmaffect', split)]) == 1
 
 
 def test_figures_of_others_are_not_judged():

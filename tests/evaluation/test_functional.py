@@ -7,6 +7,7 @@ from mmaffect.evaluation.functional import (
     bootstrap_interval,
     concordance_correlation_coefficient,
     degenerate,
+    figures_table,
     merge_windows,
 )
 
@@ -122,6 +123,28 @@ def one_target(start, stride, values):
 def test_merge_of_strided_windows_has_the_length_of_the_longest():
     windows = [one_target(0, 5, [0, 5, 10]), *(one_target(k, 5, [k, k + 5]) for k in range(1, 5))]
     assert merge_windows(windows)['t'].pred[:, 0].tolist() == list(range(11))
+
+
+def test_merge_carries_conditions():
+    told = [{**one_target(k, 2, [0, 0, 0]), 'condition': np.array([k, 7, 2], np.uint8)} for k in (1, 0)]
+    silent = [{**one_target(0, 1, [0]), 'trial': 'u'}]
+    merged = merge_windows([*told, *silent])
+    assert merged['t'].condition.tolist() == [0, 1, 7, 7, 2, 2]
+    assert merged['t'].condition.dtype == np.uint8
+    assert merged['u'].condition is None
+
+
+def test_table_of_conditions():
+    figures = {'CCC/valence': 0.5, 'RMSE/valence': 0.25, 'CCC/mean': 0.5}
+    parts = {f'CCC_by_condition/{word}/valence': value for word, value in (('normal', 0.75), ('noise', np.nan))}
+    plain, below = figures_table(figures), figures_table({**figures, **parts})
+    assert below.splitlines()[: len(plain.splitlines())] == plain.splitlines()
+    rows = [line.split() for line in below.splitlines()[len(plain.splitlines()) + 1 :]]
+    assert rows == [['condition', 'CCC_by_condition/valence'], ['normal', '0.7500'], ['noise', 'nan']]
+    prefixed = figures_table({f'val/{key}': value for key, value in {**figures, **parts}.items()})
+    assert [line.split()[0] for line in prefixed.splitlines() if line] == [
+        'target', 'valence', 'mean', 'condition', 'normal', 'noise',
+    ]  # fmt: skip
 
 
 def test_frames_of_no_window_are_nan_and_not_valid():

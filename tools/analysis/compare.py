@@ -16,7 +16,7 @@ from mmaffect.utils.cli import one_line, run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    from mmengine.config import DictAction
+    from mmaffect.utils.options import OptionsAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='+', help='config files, or names that list_models() gives')
@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
         '--features', metavar='NAME', help='cached features (tools/extract_features.py) in the place of the backbones'
     )
     parser.add_argument('--work-dir', default='work_dirs/compare', help='(default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override config keys of every config')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='override config keys of every config')
     args = parser.parse_args()
     if args.jobs is not None and args.jobs < 1:
         parser.error(f'--jobs {args.jobs}: expected at least 1')

@@ -12,11 +12,11 @@ from mmaffect.utils.cli import run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    from mmengine.config import DictAction
+    from mmaffect.utils.options import OptionsAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, or a name that list_models() gives')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override config keys: a.b=value')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='override config keys: a.b=value')
     parser.add_argument('--json', action='store_true', help='print JSON')
     return parser.parse_args()
 

@@ -29,7 +29,7 @@ TIMES = {'time', 'data_time', 'memory', 'eta'}
 
 
 def parse_args() -> argparse.Namespace:
-    from mmengine.config import DictAction
+    from mmaffect.utils.options import OptionsAction
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--iter-interval', type=int, default=5, help='iterations between checkpoints in an epoch')
     parser.add_argument('--work-dir', default='work_dirs/kill_test')
     parser.add_argument('--data-root', help="folder of the prepared corpus, instead of the config's")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override config keys')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='override config keys')
     parser.add_argument('--victim', help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from mmaffect.demo.conditions import KINDS
 from mmaffect.demo.corpus import make_demo_corpus
 from mmaffect.demo.plan import Settings
 from mmaffect.utils.cli import run_tool
@@ -27,11 +28,14 @@ def parse_args(argv: list[str] | None = None) -> tuple[argparse.Namespace, Setti
         default=default.weak,
         help='share of time in [0, 1) in which one modality is decoupled from the truth (default %(default)s)',
     )
+    parser.add_argument(
+        '--kinds', nargs='+', choices=KINDS, default=KINDS, help='what decouples a modality (default: all)'
+    )
     parser.add_argument('--seed', type=int, default=default.seed, help='draws other people (default %(default)s)')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='processes (default: all CPUs)')
     args = parser.parse_args(argv)
     try:
-        settings = Settings(args.trials, args.seconds, args.weak, args.seed)
+        settings = Settings(args.trials, args.seconds, args.weak, args.seed, tuple(args.kinds))
     except ValueError as error:
         parser.error(str(error))
     if args.jobs < 1:

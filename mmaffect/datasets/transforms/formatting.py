@@ -35,6 +35,8 @@ class PackAffectInputs(BaseTransform):
         sample.gt_affect = torch.from_numpy(results['affect'])
         sample.valid = torch.from_numpy(results['valid'])
         sample.timestamps = torch.from_numpy(results['timestamps'])
+        if 'condition' in results:
+            sample.condition = torch.from_numpy(results['condition'])
         return {'inputs': inputs, 'data_samples': sample}
 
     def __repr__(self) -> str:

@@ -14,11 +14,13 @@ class TrialPrediction:
         pred: ``(T, k)`` float64, mean over the windows that hold the frame; NaN where none does.
         affect: ``(T, 2)`` float32, annotated valence and arousal.
         valid: ``(T,)`` bool, frames that have a valid annotation and a prediction.
+        condition: ``(T,)`` uint8, what the windows say of it, or ``None`` if they say nothing.
     """
 
     pred: np.ndarray
     affect: np.ndarray
     valid: np.ndarray
+    condition: np.ndarray | None = None
 
 
 def merge_windows(windows: Iterable[dict]) -> dict[str, TrialPrediction]:
@@ -29,7 +31,8 @@ def merge_windows(windows: Iterable[dict]) -> dict[str, TrialPrediction]:
 
     Args:
         windows: dicts with ``trial``, ``start`` (first frame), ``stride`` (to the next frame), ``pred (n, k)``,
-            ``affect (n, 2)``, ``valid (n,)``.
+            ``affect (n, 2)``, ``valid (n,)`` and, in all windows of a trial or in none,
+            ``condition (n,)``.
 
     Returns:
         One :class:`TrialPrediction` a trial, in lexicographic order.
@@ -45,14 +48,17 @@ def merge_windows(windows: Iterable[dict]) -> dict[str, TrialPrediction]:
         count = np.zeros(length)
         affect = np.full((length, 2), np.nan, np.float32)
         valid = np.zeros(length, bool)
+        condition = np.zeros(length, np.uint8) if 'condition' in parts[0] else None
         for part in parts:
             span = _frames(part)
             total[span] += part['pred']
             count[span] += 1
             affect[span] = part['affect']
             valid[span] = part['valid']
+            if condition is not None:
+                condition[span] = part['condition']
         with np.errstate(invalid='ignore'):
-            merged[trial] = TrialPrediction(total / count[:, None], affect, valid)
+            merged[trial] = TrialPrediction(total / count[:, None], affect, valid, condition)
     return merged
 
 
