@@ -59,7 +59,8 @@ class AffectDataset(BaseDataset):
             further streams of a model.
         corruptions: what is done to whole trials, one after the other, to test how robust a model is: configs of
             :mod:`mmaffect.datasets.corruptions`, such as ``dict(type='AudioNoise', severity=3)``. Each of a modality
-            that is read, and not from cached features. The arrays of a few trials are then held in memory.
+            that is read, and not from cached features. The arrays of a few trials are then held in memory. ``masks``
+            stay as they are, but for frames that lose their face.
         pipeline: transforms.
         indices: only the first so many windows, or those of these numbers, to try something out.
         lazy_init: read the corpus' index on first use only.
@@ -323,7 +324,11 @@ class AffectDataset(BaseDataset):
             drawn = self._masks.of(source.info.name, source.info.num_frames)
             if drawn.shape[1:] != source.faces.shape[1:3]:
                 raise CorpusError(f'{self._masks.folder}: masks {drawn.shape[1:]}; faces are {source.faces.shape[1:3]}')
-            faces = np.concatenate((faces, cut_rows(drawn, rows)[..., None]), axis=-1)
+            drawn = cut_rows(drawn, rows)
+            if self.corruptions:
+                # Nobody draws the landmarks of a face that a corruption took away.
+                drawn = drawn * cut_rows(source.face_present, rows)[:, None, None]
+            faces = np.concatenate((faces, drawn[..., None]), axis=-1)
         return {'faces': faces, 'visual_mask': mask, **clips}
 
     def _cut_audio(

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import CorpusError
+from .conditions import condition_files
 from .corpus import SPLITS, Split, check_trial_name
 from .raw import RawCorpus, RawTrial
 
@@ -28,7 +29,6 @@ VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv')
 ANNOTATION_FOLDERS = ('va_estimation_challenge', 'valence_arousal_estimation_challenge', 'va_set')
 SPLIT_FOLDERS: dict[str, Split] = {'train_set': 'train', 'training_set': 'train', 'validation_set': 'val'}
 FACE_FOLDER = 'cropped_aligned'
-CONDITIONS = 'conditions'
 MAX_DEPTH = 4
 # The archives hold lists of the other tracks beside that of valence and arousal.
 OTHER_TRACKS = re.compile(r'expr|action|(^|_)au(_|$)|mtl|multi', re.IGNORECASE)
@@ -74,7 +74,7 @@ def read_layout(raw: str | Path) -> RawCorpus:
 
     subjects = _subjects(raw / 'subjects.csv', sources)
     folders = _face_folders(inventory)
-    conditions = {path.stem: path for path in (raw / CONDITIONS).glob('[!.]*.txt')}
+    conditions = condition_files(raw)
     trials = [
         RawTrial(
             name,

@@ -15,6 +15,12 @@ EXPECTED = "one word a frame, such as 'normal' or 'silence': a letter, then at m
 MAX_WORDS = 256
 # Twenty hours of video, at the longest words.
 MAX_BYTES = 1 << 26
+FOLDER = 'conditions'
+
+
+def condition_files(raw: str | Path) -> dict[str, Path]:
+    """By trial, the files ``conditions/<trial>.txt`` of a raw corpus."""
+    return {path.stem: path for path in sorted(Path(raw, FOLDER).glob('[!.]*.txt'))}
 
 
 def read_conditions(path: str | Path, lengths: Collection[int] | None = None) -> list[str]:

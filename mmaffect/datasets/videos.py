@@ -5,6 +5,8 @@
     video,trial,split,subject,annotation,person
     P16/cam.mp4,P16,train,P16,annotations/P16.csv,
     talk.mp4,talk_guest,val,guest,annotations/talk_guest.csv,left
+
+The folder may hold ``conditions/<trial>.txt``, a word for each frame of the video (see conditions.py).
 """
 
 import os
@@ -14,6 +16,7 @@ from pathlib import Path
 from ..errors import ConfigError, CorpusError
 from ..utils.text import read_lines, read_rows
 from .annotation_table import AnnotationScale
+from .conditions import condition_files
 from .corpus import SPLITS, check_trial_name
 from .face_detection import detection_file
 from .face_source import FaceSettings, FoundFaces, Person
@@ -91,6 +94,7 @@ def read_videos(
         rows = _with_annotations(rows, Path(annotations))
     _check_rows(rows, faces)
     splits, drawn = _splits(rows, draw)
+    conditions = condition_files(videos)
     trials = [
         RawTrial(
             row.trial,
@@ -102,6 +106,7 @@ def read_videos(
             FoundFaces(faces, detection_file(Path(out), row.video, videos), row.person),
             scale,
             os.path.relpath(row.video, videos).replace(os.sep, '/'),
+            conditions.get(row.trial),
         )
         for row in rows
     ]
@@ -111,6 +116,8 @@ def read_videos(
         'videos of no trial': [path for path in found if path not in used],
         'annotations of no trial': _unused_annotations(rows, annotations),
     }
+    if strangers := sorted(path for name, path in conditions.items() if name not in splits):
+        unused['files of conditions of no trial'] = strangers
     notes: dict[str, object] = {'faces': {**faces.detection, 'choice': faces.choice}}
     if any(row.annotation for row in rows):
         notes['annotation'] = {'lag': scale.lag, 'low': scale.low, 'high': scale.high}

@@ -104,9 +104,11 @@ def _check_modalities(model: Mapping, dataset: Mapping, path: str) -> None:
 def _check_lengths(model: Mapping, dataset: Mapping, path: str) -> None:
     preprocessor = model.get('data_preprocessor') or {}
     features = dataset.get('features') or {}
-    window, seq_len = _value(dataset, AffectDataset, 'window'), (model.get('neck') or {}).get('seq_len')
-    if seq_len not in (None, window):
-        raise ConfigError(f'{path}.window = {window}, model.neck.seq_len = {seq_len}: expected the same')
+    window, neck = _value(dataset, AffectDataset, 'window'), model.get('neck') or {}
+    # PrecisionFusion has another fusion within it.
+    for place, one in (('neck', neck), ('neck.beside', neck.get('beside'))):
+        if isinstance(one, Mapping) and (seq_len := one.get('seq_len')) not in (None, window):
+            raise ConfigError(f'{path}.window = {window}, model.{place}.seq_len = {seq_len}: expected the same')
     if model.get('audio') and 'audio' not in features and not dataset.get('waveform'):
         front_end = get_front_end(_value(dataset, AffectDataset, 'front_end'))
         rows = dataset.get('patch_rows') or front_end.patch_rows

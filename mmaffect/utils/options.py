@@ -35,7 +35,7 @@ class OptionsAction(DictAction):
                 continue
             try:
                 dicts[key] = ast.literal_eval(value)
-            except (ValueError, SyntaxError):
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 parser.error(f"{option_string} {pair}: expected a dict as in Python, {{'type': 'FaceBlur'}}")
         super().__call__(parser, namespace, others, option_string)
         getattr(namespace, self.dest).update(dicts)

@@ -144,19 +144,23 @@ def _integers() -> 'MaxNLocator':
 
 def _draw_gates(panel: 'Axes', run: Run, prefix: str) -> None:
     panel.set_ylim(0, 1)
+    others = 0
     for key, (epochs, values) in run.validation.items():
-        found = re.fullmatch(rf'{prefix}(iteration|stage)_(\d+)', key)
-        if found:
-            kind, number = found.groups()
-            panel.plot(
-                epochs,
-                values,
-                color=FURTHER[(int(number) - 1) % len(FURTHER)],
-                linestyle='-' if kind == 'iteration' else (0, (3, 1.5)),
-                linewidth=1.4,
-                label=f'{kind} {number}',
-                **_dots(epochs),
-            )
+        if not key.startswith(prefix):
+            continue
+        name = key.removeprefix(prefix)
+        found = re.fullmatch(r'(iteration|stage)_(\d+)', name)
+        number = int(found[2]) - 1 if found else others
+        others += not found
+        panel.plot(
+            epochs,
+            values,
+            color=FURTHER[number % len(FURTHER)],
+            linestyle=(0, (3, 1.5)) if found and found[1] == 'stage' else '-',
+            linewidth=1.4,
+            label=name.replace('_', ' '),
+            **_dots(epochs),
+        )
     if not panel.lines:
         panel.text(0.5, 0.5, 'no gates', transform=panel.transAxes, ha='center', va='center', color='0.5')
     _legend(panel)

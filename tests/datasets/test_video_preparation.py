@@ -274,6 +274,29 @@ def test_videos_of_one_file_name_are_of_different_people(source, tmp_path):
     assert corpus.videos == {'p1_cam': ('p1/cam.mp4',), 'p2_cam': ('p2/cam.mp4',)}
 
 
+def test_conditions_of_videos(make, source, tmp_path):
+    videos = tmp_path / 'videos'
+    (videos / 'conditions').mkdir(parents=True)
+    for name in ('one', 'silent'):
+        (videos / f'{name}.mp4').symlink_to(source / f'videos/{name}.mp4')
+    (videos / 'conditions/one.txt').write_bytes(b'\xef\xbb\xbfnormal\r\n' + 49 * b'noise\r\n')
+    (videos / 'conditions/oen.txt').write_text('normal')
+    table = tmp_path / 'trials.csv'
+    table.write_text('video,split,annotation\none.mp4,train,one.csv\nsilent.mp4,,\n')
+    (tmp_path / 'one.csv').write_bytes((source / 'one.csv').read_bytes())
+    settings = {'table': table, 'detector': DETECTOR, 'face_size': 8, 'front_end': 'vggish'}
+    summary = corpus_from_csv(videos, tmp_path / 'out', **settings).summary
+    assert 'conditions: normal 2.00%, noise 98.00%\n' in summary
+    assert 'warning: 1 files of conditions of no trial: oen.txt\n' in summary
+    corpus = Corpus(tmp_path / 'out')
+    assert corpus['one'].conditions.tolist() == [0] + [1] * 49
+    assert corpus.info('one').conditions == ('normal', 'noise')
+    assert corpus.info('silent').conditions is None
+    (videos / 'conditions/one.txt').write_text('normal\n' * 49)
+    with pytest.raises(AnnotationError, match=r'conditions/one\.txt: 49 lines; expected 50'):
+        corpus_from_csv(videos, tmp_path / 'out', **settings)
+
+
 def test_annotations_of_no_trial_are_told(make, source, tmp_path):
     labels = tmp_path / 'labels'
     labels.mkdir()

@@ -152,6 +152,11 @@ def test_model_and_data_that_do_not_fit(options, text):
         load_config(CONFIGS / 'grjca_affwild2.py', options=options)
 
 
+def test_a_fusion_within_another_does_not_fit():
+    with pytest.raises(ValueError, match=r'dataset\.window = 100, model\.neck\.beside\.seq_len = 99: '):
+        load_config(CONFIGS / 'comparison/precision_demo.py', options={'model.neck.beside.seq_len': 99})
+
+
 def test_cached_features_in_the_place_of_backbones(tmp_path):
     corpus = write_corpus(tmp_path)
     for modality, width in (('visual', 7), ('audio', 5)):

@@ -144,6 +144,49 @@ def test_nothing_there_gives_no_loss():
     assert neck.loss(evidence, torch.zeros(3, L, 2).double(), nowhere)['loss_evidence'] == 0
 
 
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_autocast_keeps_variances_and_sums(dtype):
+    """Streams of 16 bits, far from 0, and precisions whose sum over a window is beyond the range of float16."""
+    neck = built().float()
+    torch.nn.init.constant_(neck.reliability[0].out.bias, -7.5)
+    generator = torch.Generator().manual_seed(2)
+    audio, visual = (2 + 0.1 * torch.randn(1, 300, d, generator=generator).to(dtype) for d in (D_A, D_V))
+    expected, evidence = neck(audio.float(), visual.float(), return_gates=True)
+    with torch.autocast('cpu', dtype):
+        fused, found = neck(audio, visual, return_gates=True)
+    for one in (fused, found.mean, found.log_variance, *found.shares().values()):
+        assert one.dtype == torch.float32
+    assert evidence.precision.sum() > torch.finfo(torch.float16).max
+    digits = torch.finfo(dtype).eps
+    torch.testing.assert_close(found.log_variance, evidence.log_variance, rtol=0, atol=20 * digits)
+    torch.testing.assert_close(fused, expected, rtol=0, atol=20 * digits)
+
+
+@pytest.mark.parametrize('frames', [1, 2, 40])
+def test_windows_of_any_length(frames):
+    neck = built()
+    audio, visual = (torch.randn(2, frames, d, dtype=torch.float64) for d in (D_A, D_V))
+    fused = neck(audio, visual)
+    assert fused.shape == (2, frames, neck.out_channels)
+    _, _, pooled = reference(neck, (audio[0].numpy(), visual[0].numpy()), np.ones((2, frames)), True)
+    np.testing.assert_allclose(fused[0, :, : pooled.shape[1]].detach(), pooled, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize('loss_weight', [0.0, 0.3])
+def test_every_weight_has_a_gradient_where_a_modality_is_absent(loss_weight):
+    """As DistributedDataParallel wants it."""
+    neck = built(loss_weight=loss_weight, targets=['valence'])
+    audio, visual = batch()
+    nowhere, everywhere = torch.zeros(3, L, dtype=torch.bool), torch.ones(3, L, dtype=torch.bool)
+    fused, evidence = neck(audio, visual, nowhere, everywhere, return_gates=True)
+    losses = neck.loss(evidence, torch.zeros(3, L, 2).double(), everywhere)
+    (fused.square().mean() + sum(losses.values())).backward()
+    gradients = {name: parameter.grad for name, parameter in neck.named_parameters()}
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients.values())
+    assert gradients['read.1.4.weight'].any()
+    assert not gradients['read.0.4.weight'].any()
+
+
 def test_stands_beside_another_fusion():
     beside = dict(type='LowRankJCA', audio_channels=D_A, visual_channels=D_V, seq_len=L, encoded=7, rank=3)
     neck = built(beside=beside)
@@ -190,8 +233,14 @@ def test_local_deviation(width):
     [
         (dict(widths=[]), r'widths=\[\]; expected at least one'),
         (dict(widths=[0.0]), r'widths=\[0.0\]; expected at least one, all of them more than 0 frames'),
+        (dict(widths=[float('nan')]), r'widths=\[nan\]; expected at least one'),
+        (dict(widths=['4']), r"widths=\['4'\]; expected at least one"),
+        (dict(widths=4), 'widths=4; expected at least one'),
         (dict(loss_weight=-1), 'loss_weight=-1; expected 0 or more'),
-        (dict(targets=['joy']), "targets=\\('joy',\\); expected one or both of"),
+        (dict(loss_weight=float('nan')), 'loss_weight=nan; expected 0 or more'),
+        (dict(targets=['joy']), r"targets=\('joy',\); expected one or both of"),
+        (dict(targets=['valence'] * 2), r"targets=\('valence', 'valence'\); expected one or both of"),
+        (dict(beside=dict(type='AffectHead', in_channels=10)), "beside is of type 'AffectHead'; expected a fusion"),
         (dict(hidden=0), 'hidden'),
         (dict(dropout=1), 'dropout'),
     ],

@@ -102,6 +102,38 @@ def test_keyboard(report, open_page):
     assert page.locator('button').count() == page.locator('button').and_(named).count()
 
 
+RECORD = """() => {
+  window.written = [];
+  const { fillText } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+    window.written.push(text);
+    return fillText.call(this, text, ...place);
+  };
+}"""
+
+
+def test_what_the_shares_of_a_fusion_are_called(tmp_path, open_page):
+    weights = {f'{name}/weight_valence': np.full(50, share) for name, share in (('audio', 0.25), ('visual', 0.75))}
+    gates = {f'{name}/iteration_1': share for name, share in (('audio', np.full(50, 0.5)), ('visual', np.full(50, 0)))}
+    for name, shares, words in (
+        ('gates', gates, ['Audio gates, share of attended features', 'Iteration 1: 50 % attended']),
+        ('weights', weights, ['Share of audio in the fusion', 'weight valence: 25 %']),
+    ):
+        page = open_page(write_report(tmp_path / f'{name}.html', dataclasses.replace(make_trace(), gates=shares)))
+        page.evaluate(RECORD)
+        page.set_viewport_size({'width': 1100, 'height': 900})
+        page.wait_for_function('() => window.written.length > 0')
+        plot = page.locator('#plot')
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        for y in range(10, int(box['height']), 12):
+            plot.hover(position={'x': box['width'] / 2, 'y': y})
+            page.evaluate('() => new Promise(requestAnimationFrame)')
+        written = page.evaluate('() => window.written')
+        for word in words:
+            assert any(text.endswith(word) for text in written), (word, sorted(set(written)))
+
+
 def test_zoom_and_overview(report, open_page):
     page = open_page(report[0])
     page.wait_for_function(STILL)

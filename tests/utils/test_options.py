@@ -28,6 +28,8 @@ def test_dicts_are_read_and_the_rest_is_as_mmengine_reads_it():
         ("a=[{'type': 'A'", "--cfg-options a=[{'type': 'A': expected a dict"),
         ('a={x}+1', 'expected a dict as in Python'),
         ("a={'b': open('c')}", 'expected a dict as in Python'),
+        ('a={[1]: 2}', 'expected a dict as in Python'),
+        ('a=' + 300 * '{1:', 'expected a dict as in Python'),
         ('alone', '--cfg-options alone: expected KEY=VALUE'),
     ],
 )

@@ -64,6 +64,18 @@ def test_curves_stand_where_their_values_are(tmp_path):
     assert columns.max() == pytest.approx(places(image, VALENCE)[1].max(), abs=8)
 
 
+def test_gates_of_any_name(tmp_path):
+    """As of PrecisionFusion."""
+    run = a_run()
+    for name in ('audio/weight_valence', 'audio/weight_arousal'):
+        run.validation[f'gate/{name}'] = curve([0.5] * 20)
+    draw_runs(tmp_path / 'a.svg', [run])
+    text = (tmp_path / 'a.svg').read_text()
+    for part in ('audio gates, share', 'weight valence', 'weight arousal'):
+        assert part in text
+    assert 'no gates' not in text
+
+
 def test_panels_of_gates_columns_of_runs_and_note(tmp_path):
     plain = drawn(tmp_path / 'plain.png', a_run())
     gates = drawn(tmp_path / 'gates.png', a_run(gates=True))

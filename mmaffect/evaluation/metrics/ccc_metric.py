@@ -22,7 +22,8 @@ class CCCMetric(BaseMetric):
     95 % interval by bootstrap over trials. ``CCC/mean`` is the mean over targets, to select checkpoints by.
 
     With ``by_condition``, ``CCC_by_condition/<word>/<target>`` is pooled over the valid frames of one condition, NaN
-    where there are none, and ``CCC_by_condition/decoupled/<target>`` over those of all conditions but ``normal``.
+    where there are none, and ``CCC_by_condition/decoupled/<target>`` over those of all conditions but ``normal``, a
+    condition of that name among them.
 
     Args:
         resamples: bootstrap samples of the interval.

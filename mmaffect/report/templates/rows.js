@@ -65,15 +65,16 @@ function presenceRow(trace, name) {
   return { kind: 'band', label: label(name), height: 12, draw, describe };
 }
 
-/** Share of attended features that a gate gives: an area from 0 to 1. */
+/** Share that a gate gives, of attended features or of a modality: an area from 0 to 1. */
 function shareRow(trace, name, text, modality) {
+  const what = ATTENDS.test(name) ? ' attended' : '';
   const draw = (context, box, view) => {
     const means = columnMeans(trace.times, trace.gates[name], view, box.width);
     backdrop(context, box);
     fillBetween(context, box, new Float32Array(means.length), means, modality, stageShade(0, 1));
     midline(context, box);
   };
-  return { kind: 'band', label: text, height: 30, draw, describe: (i) => `${text}: ${share(trace.gates[name][i])} attended` };
+  return { kind: 'band', label: text, height: 30, draw, describe: (i) => `${text}: ${share(trace.gates[name][i])}${what}` };
 }
 
 /** Shares of a stage gate, which sum to 1, one upon another. */
@@ -132,6 +133,8 @@ function midline(context, box) {
   context.setLineDash([]);
 }
 
+const ATTENDS = /\/(iteration|stage)_\d+$/;
+
 /** Names of gates by modality: audio/iteration_1, audio/stage_2, or others. */
 function gatesByModality(gates) {
   const found = new Map();
@@ -156,7 +159,9 @@ function buildRows(trace, narrow) {
   if (known.length) rows.push({ kind: 'heading', text: 'Presence', height: 24 });
   for (const name of known) rows.push(presenceRow(trace, name));
   for (const [modality, { shares, stages }] of gatesByModality(trace.gates)) {
-    rows.push({ kind: 'heading', text: `${label(modality)} gates, share of attended features`, height: 30 });
+    const attends = stages.length || shares.some(([name]) => ATTENDS.test(name));
+    const heading = attends ? `${label(modality)} gates, share of attended features` : `Share of ${label(modality).toLowerCase()} in the fusion`;
+    rows.push({ kind: 'heading', text: heading, height: 30 });
     for (const [name, text] of shares) rows.push(shareRow(trace, name, text, modality));
     if (stages.length) rows.push(stageRow(trace, stages, modality));
   }

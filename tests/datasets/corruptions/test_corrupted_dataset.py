@@ -73,6 +73,27 @@ def test_windows_are_the_same_with_any_number_of_workers_and_in_any_order(root):
                 assert np.array_equal(value, second, equal_nan=key == 'affect'), (i, key)
 
 
+def test_landmarks_go_with_the_face(root, tmp_path):
+    corpus = Corpus(root)
+    for trial in corpus.trials:
+        np.save(tmp_path / f'{trial}.npy', np.full((corpus.info(trial).num_frames, 16, 16), 7, np.uint8))
+    one = dict(modalities=['visual'], masks=str(tmp_path), clip_frames=3)
+    clean, lost = build(root, [], **one), build(root, [dict(type='FaceDropout')], **one)
+    seen = set()
+    for i in range(len(clean)):
+        window, index = lost[i], lost[i]['clip_index']
+        frames = window['start'] - 2 + np.arange(len(window['faces']))
+        present = lost.trial(window['trial']).face_present
+        for frame, face in zip(frames, window['faces'], strict=True):
+            there = 0 <= frame < len(present) and present[frame]
+            assert (face[..., 3] == 7 * there).all()
+            seen.add(there)
+        assert np.array_equal(index, clean[i]['clip_index'])
+    assert seen == {True, False}
+    blurred = build(root, [dict(type='FaceBlur')], **{**one, 'clip_frames': 1})[0]
+    assert (blurred['faces'][..., 3] == 7).sum() == 20 * 16 * 16 - 256 * (~Corpus(root)['d1'].face_present[:20]).sum()
+
+
 def test_the_corpus_is_not_changed(root):
     dataset = build(root)
     for i in range(len(dataset)):
