@@ -89,6 +89,16 @@ FUSIONS = _all(
     Fusion('grjca_released', 'GRJCA, released', 'grjca_released_demo', 'released'),
     Fusion('hgrjca_released', 'HGRJCA, released', 'hgrjca_released_demo', 'released'),
     Fusion('precision', 'precision-weighted fusion', 'precision_demo', 'extension'),
+    _grjca('grjca_no_norm', 'GRJCA, not normalised', normalize=False),
+    _grjca('grjca_no_dropout', 'GRJCA, no dropout', dropout=0.0),
+    _grjca('grjca_both', 'GRJCA, gates see both modalities', gate_input='both'),
+    Fusion('grjca_long', 'GRJCA, 3 times the epochs', 'grjca_demo', 'ablation', budget=3),
+    Fusion('concat_norm', 'concatenation, normalised', 'concat_demo', 'ablation', {'model.neck.normalize': True}),
+    Fusion('concat_long', 'concatenation, 3 times the epochs', 'concat_demo', 'ablation', budget=3),
+    _precision('precision_own', 'precision-weighted, reliability from one modality', cross=False),
+    _precision('precision_unsupervised', 'precision-weighted, no likelihood', loss_weight=0.0),
+    _precision('precision_instant', 'precision-weighted, no pooling over time', widths=[0.05] * 4),
+    _precision('precision_concat', 'precision-weighted, beside concatenation', beside=None),
 )
 """By name, in the order of tables."""
 

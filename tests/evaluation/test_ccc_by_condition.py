@@ -1,6 +1,5 @@
 """CCC of single conditions against NumPy on the frames themselves."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
-from mmengine.logging import MMLogger
 
 from mmaffect.engine.running import load_config
 from mmaffect.errors import ConfigError
@@ -19,18 +17,6 @@ from tests.corpora import write_corpus
 
 WORDS = ('normal', 'noise', 'silence', 'zoom')
 FRAMES, WINDOW, HOP = 60, 20, 10
-
-
-@pytest.fixture
-def log():
-    """Lines of MMEngine's logger, which does not propagate."""
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(handler)
-    yield lines
-    logger.removeHandler(handler)
 
 
 def made(seed=0, trials=4, targets=('valence', 'arousal'), untold=()):

@@ -1,10 +1,8 @@
 import json
-import logging
 
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import MMLogger
 
 from mmaffect.evaluation import CCCMetric, TraceWriter
 from mmaffect.structures import AffectDataSample
@@ -61,18 +59,6 @@ def test_pooled_ccc_over_merged_frames():
 def test_order_and_repeats_do_not_matter():
     found = samples()
     assert evaluate(found[::-1] + found[:1]) == pytest.approx(evaluate(found), abs=1e-12)
-
-
-@pytest.fixture
-def log():
-    """Lines of MMEngine's logger, which does not propagate."""
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(handler)
-    yield lines
-    logger.removeHandler(handler)
 
 
 def test_the_log_says_what_the_figure_is(log):

@@ -1,17 +1,21 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from mmaffect.engine.running import load_config
+from mmaffect.engine.running import build_model, load_config
 from mmaffect.errors import ConfigError
+from mmaffect.models.necks.precision import time_kernels
 from mmaffect.study.design import FUSIONS, GROUPS, LABELS, QUICK, Fusion, StudySettings, runs_of
+from mmaffect.study.runs import run_config, run_epochs
 
 
 def test_every_fusion_has_a_config_that_takes_its_options():
     for name, fusion in FUSIONS.items():
         assert fusion.name == name
         assert fusion.group in GROUPS
-        assert load_config(fusion.path, options=fusion.options).model.type == 'AffectEstimator', name
+        model = build_model(load_config(fusion.path, options=fusion.options))
+        assert (model.neck is None) == (fusion.group == 'single'), name
     assert len({fusion.label for fusion in FUSIONS.values()}) == len(FUSIONS)
     assert set(LABELS) == set(GROUPS)
 
@@ -31,12 +35,40 @@ def test_ablations_differ_from_grjca_in_what_they_say():
         ('grjca_t005', 'temperature', 0.05),
         ('grjca_t05', 'temperature', 0.5),
         ('grjca_t1', 'temperature', 1.0),
+        ('grjca_no_norm', 'normalize', False),
+        ('grjca_no_dropout', 'dropout', 0.0),
+        ('grjca_both', 'gate_input', 'both'),
     ):
         found = neck(name)
         assert found[key] == value
         assert {k: v for k, v in found.items() if k != key} == {
             k: v for k, v in paper.items() if k in found and k != key
         }
+
+
+def test_parts_of_our_own_fusion_can_be_left_out():
+    def built(name):
+        fusion = FUSIONS[name]
+        return build_model(load_config(fusion.path, options=fusion.options)).neck
+
+    whole = built('precision')
+    assert (whole.cross, type(whole.beside).__name__) == (True, 'LowRankJCA')
+    assert whole.loss_weight > 0
+    assert not built('precision_own').cross
+    assert built('precision_unsupervised').loss_weight == 0
+    assert type(built('precision_concat').beside).__name__ == 'ConcatFusion'
+    # Nothing comes from the frames beside one.
+    kernels = time_kernels(5, built('precision_instant').log_widths.exp())
+    assert torch.equal(kernels, torch.eye(5).expand(4, 5, 5))
+
+
+def test_a_longer_training_has_its_epochs():
+    settings = StudySettings()
+    for name in ('grjca', 'concat'):
+        assert run_epochs(f'{name}_long', settings) == 3 * run_epochs(name, settings) == 36
+        cfg = run_config(0.2, f'{name}_long', 0, 'data', 'work', settings)
+        assert (cfg.train_cfg.max_epochs, cfg.train_cfg.val_begin, cfg.param_scheduler[1].end) == (36, 36, 36)
+        assert cfg.default_hooks.checkpoint.interval == 36
 
 
 def test_a_config_may_be_of_any_folder(tmp_path):
