@@ -97,6 +97,7 @@ FUSIONS = _all(
     Fusion('concat_long', 'concatenation, 3 times the epochs', 'concat_demo', 'ablation', budget=3),
     _precision('precision_own', 'precision-weighted, reliability from one modality', cross=False),
     _precision('precision_unsupervised', 'precision-weighted, no likelihood', loss_weight=0.0),
+    _precision('precision_unrehearsed', 'precision-weighted, no rehearsal', rehearsal=0.0),
     _precision('precision_instant', 'precision-weighted, no pooling over time', widths=[0.05] * 4),
     _precision('precision_concat', 'precision-weighted, beside concatenation', beside=None),
 )

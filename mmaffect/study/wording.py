@@ -54,6 +54,8 @@ def gates_text(gates: Iterable[str]) -> str:
         parts.append('The stages of a modality share 1: what one loses, others gain.')
     if weights:
         parts.append('Weights are shares of a modality, which share 1.')
+    if 'trust' in names:
+        parts.append('Trust is the probability that a modality belongs to the affect, learned without labels of it.')
     return ' '.join(parts)
 
 

@@ -44,16 +44,17 @@ def convolved(x, weight, bias, dilation):
     return out
 
 
-def log_variance(x, weights, prefix):
+def judged(x, weights, prefix):
+    """Log-variances before they are limited, and doubt."""
     h = np.concatenate([x, np.log(deviation(x, 11))], axis=1)
     h = gelu(h @ weights[f'{prefix}.project.weight'].T + weights[f'{prefix}.project.bias'])
     for i, dilation in enumerate((1, 2)):
         h = h + gelu(convolved(h, weights[f'{prefix}.convs.{i}.weight'], weights[f'{prefix}.convs.{i}.bias'], dilation))
-    return np.clip(h @ weights[f'{prefix}.out.weight'].T + weights[f'{prefix}.out.bias'], -8, 2)
+    return h @ weights[f'{prefix}.out.weight'].T + weights[f'{prefix}.out.bias']
 
 
 def reference(neck, streams, present, cross):
-    """Means, log-variances ``(L, 2, K)`` and pooled features of one window."""
+    """Means, log-variances ``(L, 2, K)``, trust ``(L, 2)`` and pooled features of one window."""
     w, frames = arrays(neck), len(streams[0])
     means, values = [], []
     for m, x in enumerate(streams):
@@ -62,10 +63,14 @@ def reference(neck, streams, present, cross):
         values.append((x @ w[f'values.{m}.weight'].T + w[f'values.{m}.bias']).reshape(frames, -1, len(WIDTHS), 2))
     targets = means[0].shape[1]
     if cross:
-        found = log_variance(np.concatenate(streams, axis=1), w, 'reliability.0')
-        variances = [found[:, :targets], found[:, targets:]]
+        found = np.split(judged(np.concatenate(streams, axis=1), w, 'reliability.0'), 2, axis=1)
     else:
-        variances = [log_variance(x, w, f'reliability.{m}') for m, x in enumerate(streams)]
+        found = [judged(x, w, f'reliability.{m}') for m, x in enumerate(streams)]
+    variances = [np.clip(one[:, :targets], -8, 2) for one in found]
+    trust = [
+        here / (1 + np.exp(one[:, targets])) if one.shape[1] > targets else here * 1.0
+        for one, here in zip(found, present, strict=True)
+    ]
     pooled = np.zeros((frames, targets, len(WIDTHS), 3))
     for t in range(frames):
         for k in range(targets):
@@ -73,27 +78,30 @@ def reference(neck, streams, present, cross):
                 total, weight = np.zeros(3), 1e-4
                 for m in range(2):
                     for s in range(frames):
-                        share = np.exp(-(((t - s) / width) ** 2) / 2) * present[m][s] / np.exp(variances[m][s, k])
+                        share = np.exp(-(((t - s) / width) ** 2) / 2) * trust[m][s] / np.exp(variances[m][s, k])
                         total += share * np.append(values[m][s, k, h], means[m][s, k])
                         weight += share
                 pooled[t, k, h] = total / weight
-    return np.stack(means, 1), np.stack(variances, 1), pooled.reshape(frames, -1)
+    return np.stack(means, 1), np.stack(variances, 1), np.stack(trust, 1), pooled.reshape(frames, -1)
 
 
+@pytest.mark.parametrize('rehearsal', [0.5, 0])
 @pytest.mark.parametrize('cross', [True, False])
 @pytest.mark.parametrize('targets', [['valence', 'arousal'], ['arousal']])
-def test_equals_numpy(cross, targets):
-    neck = built(cross=cross, targets=targets)
+def test_equals_numpy(cross, targets, rehearsal):
+    neck = built(cross=cross, targets=targets, rehearsal=rehearsal)
     audio, visual = batch()
     for given in ((None, None), masks()):
         fused, evidence = neck(audio, visual, *given, return_gates=True)
         for b in range(3):
             present = [np.ones(L) if mask is None else mask[b].numpy() for mask in given]
             streams = [x[b].numpy() * here[:, None] for x, here in zip((audio, visual), present, strict=True)]
-            mean, variance, pooled = reference(neck, streams, present, cross)
+            mean, variance, trust, pooled = reference(neck, streams, present, cross)
             np.testing.assert_allclose(evidence.mean[b].detach(), mean, rtol=0, atol=1e-12)
             np.testing.assert_allclose(evidence.log_variance[b].detach(), variance, rtol=0, atol=1e-7)
-            np.testing.assert_allclose(fused[b].detach(), np.hstack([pooled, *streams]), rtol=0, atol=1e-6)
+            np.testing.assert_allclose(evidence.trust[b].detach(), trust, rtol=0, atol=1e-7)
+            beside = [x * trust[:, m, None] for m, x in enumerate(streams)]
+            np.testing.assert_allclose(fused[b].detach(), np.hstack([pooled, *beside]), rtol=0, atol=1e-6)
 
 
 def test_shares_of_the_precision():
@@ -101,7 +109,10 @@ def test_shares_of_the_precision():
     audio_mask, visual_mask = masks()
     _, evidence = built()(audio, visual, audio_mask, visual_mask, return_gates=True)
     shares = evidence.shares()
-    assert list(shares) == [f'{m}/weight_{target}' for m in ('audio', 'visual') for target in ('valence', 'arousal')]
+    weights = [f'{m}/weight_{target}' for m in ('audio', 'visual') for target in ('valence', 'arousal')]
+    assert list(shares) == [*weights, 'audio/trust', 'visual/trust']
+    assert torch.equal(shares['audio/trust'] > 0, audio_mask)
+    assert list(built(rehearsal=0)(audio, visual, return_gates=True)[1].shares()) == weights
     assert torch.equal(shares['audio/weight_valence'] > 0, audio_mask)
     assert torch.equal(shares['visual/weight_arousal'] > 0, visual_mask)
     both = shares['audio/weight_arousal'] + shares['visual/weight_arousal']
@@ -133,6 +144,29 @@ def test_loss_is_the_likelihood_of_what_is_there():
     found.backward()
     assert all(torch.isfinite(p.grad).all() for p in neck.read.parameters())
     assert built(loss_weight=0).loss(evidence, target, valid) == {}
+
+
+def test_loss_of_doubt_is_the_cross_entropy_of_what_was_rehearsed():
+    neck = built(rehearsal=1.0, doubt_weight=0.5, loss_weight=0.25).train()
+    audio, visual = batch(windows=40)
+    present = [torch.ones(40, L, dtype=torch.bool), torch.rand(40, L) > 0.2]
+    torch.manual_seed(4)
+    _, evidence = neck(audio, visual, *present, return_gates=True)
+    assert 0.1 < evidence.rehearsed.float().mean() < 0.5
+    target = torch.rand(40, L, 2).double()
+    losses = neck.loss(evidence, target, torch.ones(40, L, dtype=torch.bool))
+    there, which = evidence.present.numpy(), evidence.rehearsed.numpy()
+    probability = 1 / (1 + np.exp(-evidence.doubt.detach().numpy()))
+    assert losses['loss_doubt'].item() == pytest.approx(
+        -0.5 * np.mean(np.log(np.where(which, probability, 1 - probability))[there]), abs=1e-9
+    )
+    deviation = np.exp(evidence.log_variance.detach().numpy() / 2)
+    likelihood = norm.logpdf(target.numpy()[:, :, None], evidence.mean.detach().numpy(), deviation)
+    # What was rehearsed says nothing of how well a modality tells the affect of its own window.
+    expected = -0.25 * (likelihood[there & ~which].mean() + np.log(2 * np.pi) / 2)
+    assert losses['loss_evidence'].item() == pytest.approx(expected, abs=1e-9)
+    assert 'loss_doubt' not in neck.eval().loss(neck(audio, visual, return_gates=True)[1], target, present[0])
+    assert set(built(doubt_weight=0).loss(evidence, target, present[0])) == {'loss_evidence'}
 
 
 def test_nothing_there_gives_no_loss():
@@ -168,7 +202,7 @@ def test_windows_of_any_length(frames):
     audio, visual = (torch.randn(2, frames, d, dtype=torch.float64) for d in (D_A, D_V))
     fused = neck(audio, visual)
     assert fused.shape == (2, frames, neck.out_channels)
-    _, _, pooled = reference(neck, (audio[0].numpy(), visual[0].numpy()), np.ones((2, frames)), True)
+    *_, pooled = reference(neck, (audio[0].numpy(), visual[0].numpy()), np.ones((2, frames)), True)
     np.testing.assert_allclose(fused[0, :, : pooled.shape[1]].detach(), pooled, rtol=0, atol=1e-6)
 
 
@@ -191,8 +225,10 @@ def test_stands_beside_another_fusion():
     beside = dict(type='LowRankJCA', audio_channels=D_A, visual_channels=D_V, seq_len=L, encoded=7, rank=3)
     neck = built(beside=beside)
     audio, visual = batch()
-    other = neck.beside(audio, visual)
-    assert torch.equal(neck(audio, visual)[..., -14:], other)
+    fused, evidence = neck(audio, visual, return_gates=True)
+    trust = evidence.trust
+    other = neck.beside(audio * trust[..., :1], visual * trust[..., 1:])
+    torch.testing.assert_close(fused[..., -14:], other)
     assert neck.seq_len == L
     assert built().seq_len is None
     with pytest.raises(ConfigError, match=r'beside takes 9 audio and 6 visual channels; expected 4 and 6'):
@@ -208,7 +244,7 @@ def test_an_estimator_learns_by_it():
     inputs = {name: x.float() for name, x in zip(('audio', 'visual'), batch(), strict=True)}
     inputs |= {f'{name}_mask': torch.ones(3, L, dtype=torch.bool) for name in streams}
     losses = model.loss(inputs, [_sample() for _ in range(3)])
-    assert set(losses) == {'loss_ccc', 'loss_evidence'}
+    assert set(losses) == {'loss_ccc', 'loss_evidence', 'loss_doubt'}
     model.parse_losses(losses)[0].backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
@@ -237,6 +273,9 @@ def test_local_deviation(width):
         (dict(widths=['4']), r"widths=\['4'\]; expected at least one"),
         (dict(widths=4), 'widths=4; expected at least one'),
         (dict(loss_weight=-1), 'loss_weight=-1; expected 0 or more'),
+        (dict(doubt_weight=-1), 'doubt_weight=-1; expected 0 or more'),
+        (dict(rehearsal=1.5), 'rehearsal=1.5; expected a share of windows, 0 to 1'),
+        (dict(rehearsal='0.5'), "rehearsal='0.5'; expected a share"),
         (dict(loss_weight=float('nan')), 'loss_weight=nan; expected 0 or more'),
         (dict(targets=['joy']), r"targets=\('joy',\); expected one or both of"),
         (dict(targets=['valence'] * 2), r"targets=\('valence', 'valence'\); expected one or both of"),

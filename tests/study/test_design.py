@@ -56,6 +56,8 @@ def test_parts_of_our_own_fusion_can_be_left_out():
     assert whole.loss_weight > 0
     assert not built('precision_own').cross
     assert built('precision_unsupervised').loss_weight == 0
+    assert whole.rehearsal > 0
+    assert built('precision_unrehearsed').rehearsal == 0
     assert type(built('precision_concat').beside).__name__ == 'ConcatFusion'
     # Nothing comes from the frames beside one.
     kernels = time_kernels(5, built('precision_instant').log_widths.exp())

@@ -19,6 +19,7 @@ from ...structures import AFFECT
 from ...utils.checks import check_dropout, check_size
 from .base import FusionNeck
 from .concat import ConcatFusion
+from .rehearsal import rehearse
 
 MODALITIES = ('audio', 'visual')
 # Of the convolutions that read reliability, frames.
@@ -39,27 +40,43 @@ class Evidence:
         log_variance: ``(B, L, 2, K)``, logarithm of the expected squared error of ``mean``.
         present: ``(B, L, 2)`` bool.
         targets: names of the K targets.
+        doubt: ``(B, L, 2)``, log-odds that a modality does not belong to the person's affect; ``None``: not judged.
+        rehearsed: ``(B, L, 2)`` bool, where training replaced a modality; ``None`` in evaluation.
     """
 
     mean: Tensor
     log_variance: Tensor
     present: Tensor
     targets: tuple[str, ...]
+    doubt: Tensor | None = None
+    rehearsed: Tensor | None = None
+
+    @property
+    def trust(self) -> Tensor:
+        """``(B, L, 2)``, probability that the modality is there and belongs to the person's affect."""
+        present = self.present.to(self.log_variance.dtype)
+        return present if self.doubt is None else present * torch.sigmoid(-self.doubt)
 
     @property
     def precision(self) -> Tensor:
-        """``(B, L, 2, K)``, inverse variance; 0 where the modality is absent."""
-        return torch.exp(-self.log_variance) * self.present.unsqueeze(-1)
+        """``(B, L, 2, K)``, inverse variance times trust; 0 where the modality is absent."""
+        return torch.exp(-self.log_variance) * self.trust.unsqueeze(-1)
 
     def shares(self) -> dict[str, Tensor]:
-        """Share ``(B, L)`` of a modality in the precision, by ``<modality>/weight_<target>``; 0 without either."""
+        """What ``(B, L)`` a trace shows: of each modality its share in the precision, and the trust in it.
+
+        By ``<modality>/weight_<target>``, 0 without either modality, and, if doubt is judged, ``<modality>/trust``.
+        """
         precision = self.precision
-        shares = precision / precision.sum(2, keepdim=True).clamp(min=torch.finfo(precision.dtype).tiny)
-        return {
-            f'{modality}/weight_{target}': shares[:, :, m, k]
+        weights = precision / precision.sum(2, keepdim=True).clamp(min=torch.finfo(precision.dtype).tiny)
+        shares = {
+            f'{modality}/weight_{target}': weights[:, :, m, k]
             for m, modality in enumerate(MODALITIES)
             for k, target in enumerate(self.targets)
         }
+        if self.doubt is not None:
+            shares |= {f'{modality}/trust': self.trust[:, :, m] for m, modality in enumerate(MODALITIES)}
+        return shares
 
 
 def local_deviation(x: Tensor, width: int) -> Tensor:
@@ -112,12 +129,12 @@ def pool(values: Tensor, precision: Tensor, kernels: Tensor) -> Tensor:
 
 
 class Reliability(nn.Module):
-    """Log-variance of every modality and target, from the features of both modalities and how much they move.
+    """Log-variance of every modality and target, and doubt, from features and how much they move.
 
     Args:
-        channels: features of a frame, of both modalities.
+        channels: features of a frame.
         hidden: width.
-        outputs: modalities times targets.
+        outputs: numbers of a frame.
         dropout: before its linear maps.
     """
 
@@ -139,7 +156,7 @@ class Reliability(nn.Module):
         x = F.gelu(self.project(self.dropout(x))).mT
         for conv in self.convs:
             x = x + F.gelu(conv(x))
-        return self.out(self.dropout(x.mT)).clamp(*LOG_VARIANCE)
+        return self.out(self.dropout(x.mT))
 
 
 @MODELS.register_module()
@@ -152,14 +169,17 @@ class PrecisionFusion(FusionNeck):
 
     - ``mu_m(s) = f_m(X_m(s))``: valence and arousal as this modality alone sees them;
     - ``log var_m(s) = g(X_a, X_v)(s)``: how far that is expected to be off, from the features of both modalities
-      around s and their standard deviation over 11 frames; precision ``r_m = presence / var_m``;
+      around s and their standard deviation over 11 frames; likewise ``q_m(s)``, the probability that this modality
+      belongs to the person's affect; precision ``r_m = presence q_m / var_m``;
     - ``z_h(t) = sum_m sum_s k_h(t - s) r_m(s) [X_m(s) W_mh, mu_m(s)] / sum_m sum_s k_h(t - s) r_m(s)`` for each
       target and each of H Gaussian kernels ``k_h`` of learned width.
 
     Memory grows with H L²: 1.7 GiB in inference and 4.5 GiB in training at H = 4, L = 7500.
 
-    The output is ``[z, Y]``, with ``Y = [X_a, X_v]`` or what another fusion makes of them. :meth:`loss` adds the
-    Gaussian negative log-likelihood of every modality, by which ``var_m`` learns where ``mu_m`` is wrong.
+    The output is ``[z, Y]``, with ``Y = [q_a X_a, q_v X_v]`` or what another fusion makes of them. :meth:`loss` adds
+    the Gaussian negative log-likelihood of every modality, by which ``var_m`` learns where ``mu_m`` is wrong, and the
+    cross-entropy of ``q_m`` on decoupling that is rehearsed: in training, :func:`~.rehearsal.rehearse` replaces spans
+    of one modality, and so knows them. No label of a corpus is needed.
 
     Args:
         audio_channels: d_a, length of an audio feature.
@@ -169,6 +189,8 @@ class PrecisionFusion(FusionNeck):
         hidden: width of the networks that read affect and reliability.
         dropout: in these networks, and on Y.
         loss_weight: of the negative log-likelihood; 0 for none.
+        rehearsal: share of the windows of a training step with a rehearsed span; 0 for none, and no ``q_m``.
+        doubt_weight: of the cross-entropy of ``q_m``.
         cross: whether reliability is read off both modalities, or off each one alone.
         beside: config of the neck that makes Y, and decides what lengths of windows fit; ``None``: concatenation.
         targets: ``('valence', 'arousal')`` in any order, or one of them: those of the head.
@@ -176,9 +198,9 @@ class PrecisionFusion(FusionNeck):
         init_cfg: as in MMEngine.
 
     Raises:
-        ConfigError: if a size is not an integer of at least 1, a width is not positive, ``loss_weight`` is negative,
-            ``dropout`` is not in [0, 1), a target is unknown or given twice, or ``beside`` is no fusion neck or takes
-            features of other lengths.
+        ConfigError: if a size is not an integer of at least 1, a width is not positive, a weight is negative,
+            ``rehearsal`` is not in [0, 1], ``dropout`` is not in [0, 1), a target is unknown or given twice, or
+            ``beside`` is no fusion neck or takes features of other lengths.
 
     Examples:
         >>> neck = PrecisionFusion(audio_channels=8, visual_channels=16)
@@ -195,6 +217,8 @@ class PrecisionFusion(FusionNeck):
         hidden: int = 32,
         dropout: float = 0.3,
         loss_weight: float = 0.3,
+        rehearsal: float = 0.5,
+        doubt_weight: float = 0.3,
         cross: bool = True,
         beside: dict | None = None,
         targets: Sequence[str] = AFFECT,
@@ -216,23 +240,29 @@ class PrecisionFusion(FusionNeck):
         check_dropout(owner, dropout)
         if not isinstance(widths, Sequence) or not widths or not all(_number(w) and w > 0 for w in widths):
             raise ConfigError(f'{owner}: widths={widths!r}; expected at least one, all of them more than 0 frames')
-        if not _number(loss_weight) or loss_weight < 0:
-            raise ConfigError(f'{owner}: loss_weight={loss_weight!r}; expected 0 or more')
+        for name, weight in (('loss_weight', loss_weight), ('doubt_weight', doubt_weight)):
+            if not _number(weight) or weight < 0:
+                raise ConfigError(f'{owner}: {name}={weight!r}; expected 0 or more')
+        if not _number(rehearsal) or not 0 <= rehearsal <= 1:
+            raise ConfigError(f'{owner}: rehearsal={rehearsal!r}; expected a share of windows, 0 to 1')
         if not targets or any(target not in AFFECT for target in targets) or len(set(targets)) < len(targets):
             raise ConfigError(f'{owner}: targets={tuple(targets)}; expected one or both of {AFFECT}')
         self.head_channels = head_channels
         self.loss_weight = loss_weight
+        self.rehearsal = rehearsal
+        self.doubt_weight = doubt_weight
         self.cross = cross
         self.targets = tuple(targets)
         self.beside = neck
         self.dropout = nn.Dropout(dropout)
         channels = (audio_channels, visual_channels)
         count, kernels = len(self.targets), len(widths)
+        judged = count + bool(rehearsal)
         self.read = nn.ModuleList(_reader(width, hidden, count, dropout) for width in channels)
         self.reliability = nn.ModuleList(
-            [Reliability(sum(channels), hidden, 2 * count, dropout)]
+            [Reliability(sum(channels), hidden, 2 * judged, dropout)]
             if cross
-            else [Reliability(width, hidden, count, dropout) for width in channels]
+            else [Reliability(width, hidden, judged, dropout) for width in channels]
         )
         self.values = nn.ModuleList(nn.Linear(width, count * kernels * head_channels) for width in channels)
         # Logarithms, so that a width stays positive.
@@ -240,17 +270,21 @@ class PrecisionFusion(FusionNeck):
         self.out_channels = count * kernels * (head_channels + 1) + neck.out_channels
         self.register_buffer('columns', torch.tensor([AFFECT.index(one) for one in self.targets]), persistent=False)
 
-    def evidence(
-        self, audio: Tensor, visual: Tensor, audio_mask: Tensor | None, visual_mask: Tensor | None
-    ) -> Evidence:
-        """What each modality says; arguments as :meth:`prepare` takes and returns them."""
-        streams = (audio, visual)
-        everywhere = torch.ones(audio.shape[:2], dtype=torch.bool, device=audio.device)
-        present = torch.stack([everywhere if mask is None else mask for mask in (audio_mask, visual_mask)], dim=-1)
+    def evidence(self, streams: Sequence[Tensor], present: Tensor, rehearsed: Tensor | None = None) -> Evidence:
+        """What each modality says.
+
+        Args:
+            streams: audio ``(B, L, d_a)`` and visual ``(B, L, d_v)``.
+            present: ``(B, L, 2)`` bool.
+            rehearsed: ``(B, L, 2)`` bool, where training replaced a modality.
+        """
         mean = _wide(torch.stack([read(x) for read, x in zip(self.read, streams, strict=True)], dim=2))
-        inputs = [torch.cat(streams, dim=-1)] if self.cross else streams
-        found = [network(x) for network, x in zip(self.reliability, inputs, strict=True)]
-        return Evidence(mean, _wide(torch.cat(found, dim=-1)).view(mean.shape), present, self.targets)
+        inputs = [torch.cat(tuple(streams), dim=-1)] if self.cross else streams
+        found = torch.cat([network(x) for network, x in zip(self.reliability, inputs, strict=True)], dim=-1)
+        found = _wide(found).unflatten(-1, (2, -1))
+        count = len(self.targets)
+        doubt = found[..., count] if self.rehearsal else None
+        return Evidence(mean, found[..., :count].clamp(*LOG_VARIANCE), present, self.targets, doubt, rehearsed)
 
     def forward(
         self,
@@ -269,19 +303,26 @@ class PrecisionFusion(FusionNeck):
             visual_mask: ``(B, L)`` bool, frames that have a picture; the others have no weight.
             return_gates: also return the :class:`Evidence`.
         """
-        audio, visual = self.prepare(audio, visual, audio_mask, visual_mask)
-        evidence = self.evidence(audio, visual, audio_mask, visual_mask)
+        streams: Sequence[Tensor] = self.prepare(audio, visual, audio_mask, visual_mask)
+        everywhere = torch.ones(audio.shape[:2], dtype=torch.bool, device=audio.device)
+        present = torch.stack([everywhere if mask is None else mask for mask in (audio_mask, visual_mask)], dim=-1)
+        rehearsed = None
+        if self.training and self.rehearsal:
+            changed = rehearse(streams, present, self.rehearsal)
+            streams, present, rehearsed = changed.streams, changed.present, changed.decoupled
+        evidence = self.evidence(streams, present, rehearsed)
         kernels = time_kernels(audio.shape[1], self.log_widths.exp())
         shape = (*audio.shape[:2], len(self.targets), len(kernels), self.head_channels)
-        values = [value(x).view(shape) for value, x in zip(self.values, (audio, visual), strict=True)]
+        values = [value(x).view(shape) for value, x in zip(self.values, streams, strict=True)]
         means = evidence.mean[..., None, None].expand(-1, -1, -1, -1, len(kernels), 1)
         pooled = pool(torch.cat((torch.stack(values, dim=2), means), dim=-1), evidence.precision, kernels)
-        other = self.dropout(self.beside(audio, visual, audio_mask, visual_mask))
+        trusted = [x * evidence.trust[..., m, None].to(x.dtype) for m, x in enumerate(streams)]
+        other = self.dropout(self.beside(*trusted, *present.unbind(-1)))
         fused = torch.cat((pooled.flatten(2), other), dim=-1)
         return (fused, evidence) if return_gates else fused
 
     def loss(self, evidence: Evidence, target: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Gaussian negative log-likelihood of each modality, averaged over what is present and annotated.
+        """Likelihood of what each modality says, and of what is doubted; over what is present.
 
         Args:
             evidence: of a forward pass.
@@ -289,16 +330,29 @@ class PrecisionFusion(FusionNeck):
             mask: ``(B, L)`` bool, frames that count.
 
         Returns:
-            ``loss_evidence``; nothing if its weight is 0.
+            ``loss_evidence``, Gaussian negative log-likelihood where annotated and not rehearsed; ``loss_doubt``,
+            binary cross-entropy with what is rehearsed. Each is left out if its weight is 0 or there is nothing to
+            learn it from.
         """
-        if not self.loss_weight:
-            return {}
-        target = target.index_select(-1, self.columns).unsqueeze(2).expand_as(evidence.mean)
-        counted = (mask.unsqueeze(-1) & evidence.present).unsqueeze(-1).expand_as(evidence.mean)
-        losses = F.gaussian_nll_loss(
-            evidence.mean, torch.where(counted, target, 0), evidence.log_variance.exp(), reduction='none'
-        )
-        return {'loss_evidence': self.loss_weight * (losses * counted).sum() / counted.sum().clamp(min=1)}
+        losses = {}
+        if self.loss_weight:
+            real = evidence.present if evidence.rehearsed is None else evidence.present & ~evidence.rehearsed
+            target = target.index_select(-1, self.columns).unsqueeze(2).expand_as(evidence.mean)
+            counted = (mask.unsqueeze(-1) & real).unsqueeze(-1).expand_as(evidence.mean)
+            likelihood = F.gaussian_nll_loss(
+                evidence.mean, torch.where(counted, target, 0), evidence.log_variance.exp(), reduction='none'
+            )
+            losses['loss_evidence'] = self.loss_weight * _mean(likelihood, counted)
+        if self.doubt_weight and evidence.doubt is not None and evidence.rehearsed is not None:
+            entropy = F.binary_cross_entropy_with_logits(
+                evidence.doubt, evidence.rehearsed.to(evidence.doubt.dtype), reduction='none'
+            )
+            losses['loss_doubt'] = self.doubt_weight * _mean(entropy, evidence.present)
+        return losses
+
+
+def _mean(values: Tensor, counted: Tensor) -> Tensor:
+    return (values * counted).sum() / counted.sum().clamp(min=1)
 
 
 def _reader(channels: int, hidden: int, targets: int, dropout: float) -> nn.Sequential:
