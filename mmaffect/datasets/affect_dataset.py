@@ -61,13 +61,15 @@ class AffectDataset(BaseDataset):
             :mod:`mmaffect.datasets.corruptions`, such as ``dict(type='AudioNoise', severity=3)``. Each of a modality
             that is read, and not from cached features. The arrays of a few trials are then held in memory. ``masks``
             stay as they are, but for frames that lose their face.
+        hidden: by modality, conditions in whose frames it is given as absent, such as ``{'audio': ['silence']}``: what
+            a fusion could reach that knew when not to listen or look. The corpus must tell the conditions.
         pipeline: transforms.
         indices: only the first so many windows, or those of these numbers, to try something out.
         lazy_init: read the corpus' index on first use only.
 
     Raises:
         CorpusError: if the corpus is missing or damaged, was prepared with another front end, or has no such trials
-            or features.
+            or features, or does not tell the conditions that are to be hidden.
         ConfigError: if an argument is out of range.
     """
 
@@ -93,6 +95,7 @@ class AffectDataset(BaseDataset):
         waveform_margin: float = 0.5,
         features: Mapping[str, str] | None = None,
         corruptions: Sequence[dict] = (),
+        hidden: Mapping[str, Sequence[str]] | None = None,
         pipeline: Sequence[dict | Callable] = (),
         indices: int | Sequence[int] | None = None,
         lazy_init: bool = False,
@@ -118,6 +121,9 @@ class AffectDataset(BaseDataset):
                 raise ConfigError(f'features of {one!r}, modalities={tuple(modalities)}; expected it among them')
             if not one.isidentifier():
                 raise ConfigError(f'features: {one!r}; expected a name of letters and digits')
+        for one, words in (hidden or {}).items():
+            if one not in modalities or isinstance(words, str):
+                raise ConfigError(f'hidden: {one!r}: {words!r}; expected conditions of one of {tuple(modalities)}')
         if not modalities:
             raise ConfigError('modalities is empty; expected audio, visual or both')
         self.split = split
@@ -136,6 +142,7 @@ class AffectDataset(BaseDataset):
         self.waveform = waveform
         self.waveform_margin = waveform_margin
         self.features = dict(features or {})
+        self.hidden = {one: tuple(words) for one, words in (hidden or {}).items()}
         self.corruptions = ()
         if corruptions:
             from .corruptions import build_corruptions
@@ -194,6 +201,8 @@ class AffectDataset(BaseDataset):
         )
         if corpus.conditions:
             self._metainfo['conditions'] = corpus.conditions
+        elif self.hidden:
+            raise CorpusError(f'{self.data_root}: tells no conditions of its frames; hidden={self.hidden} needs them')
         return [
             {'trial': trial, 'start': start}
             for trial in trials
@@ -302,6 +311,10 @@ class AffectDataset(BaseDataset):
             window |= self._cut_visual(source, frames, len(window['valid']))
         if 'audio' in self.modalities:
             window |= self._cut_audio(source, frames, window['timestamps'], front_end, waveform_rate, first_row)
+        if 'condition' in window:
+            for modality, words in self.hidden.items():
+                told = np.isin(self.corpus.conditions, words)[window['condition']]
+                window[f'{modality}_mask'][: len(told)] &= ~told
         for name in self.features:
             if name not in MODALITIES:
                 window[f'{name}_features'] = self._cut_features(name, source, frames)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ..demo.conditions import AUDIO_KINDS, AV_OFFSET, VISUAL_KINDS
 from ..errors import ConfigError
 
 Group = Literal['single', 'fusion', 'released', 'ablation', 'extension']
@@ -61,6 +62,12 @@ def _grjca(name: str, label: str, group: Group = 'ablation', **neck: object) -> 
     return Fusion(name, label, 'grjca_demo', group, {f'model.neck.{key}': value for key, value in neck.items()})
 
 
+def _told(name: str, label: str, config: str) -> Fusion:
+    hidden = {'audio': [*AUDIO_KINDS, AV_OFFSET], 'visual': [*VISUAL_KINDS]}
+    options = {f'{loader}_dataloader.dataset.hidden': hidden for loader in ('train', 'val')}
+    return Fusion(name, f'{label}, told what is decoupled', config, 'ablation', options)
+
+
 def _precision(name: str, label: str, **neck: object) -> Fusion:
     return Fusion(
         name, label, 'precision_demo', 'ablation', {f'model.neck.{key}': value for key, value in neck.items()}
@@ -95,6 +102,9 @@ FUSIONS = _all(
     Fusion('grjca_long', 'GRJCA, 3 times the epochs', 'grjca_demo', 'ablation', budget=3),
     Fusion('concat_norm', 'concatenation, normalised', 'concat_demo', 'ablation', {'model.neck.normalize': True}),
     Fusion('concat_long', 'concatenation, 3 times the epochs', 'concat_demo', 'ablation', budget=3),
+    _told('concat_told', 'concatenation', 'concat_demo'),
+    _told('grjca_told', 'GRJCA', 'grjca_demo'),
+    _told('precision_told', 'precision-weighted', 'precision_demo'),
     _precision('precision_own', 'precision-weighted, reliability from one modality', cross=False),
     _precision('precision_unsupervised', 'precision-weighted, no likelihood', loss_weight=0.0),
     _precision('precision_unrehearsed', 'precision-weighted, no rehearsal', rehearsal=0.0),

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mmaffect.datasets import Corpus, collate_windows
 from mmaffect.datasets.affwild2 import read_layout
 from mmaffect.datasets.conditions import encode_conditions, fit_conditions, ordered_words, read_conditions
 from mmaffect.datasets.preparation import prepare
-from mmaffect.errors import AnnotationError, CorpusError
+from mmaffect.errors import AnnotationError, ConfigError, CorpusError
 from mmaffect.registry import DATASETS
 from tests.corpora import TRIALS, write_corpus
 
@@ -157,6 +158,34 @@ def test_a_dataset_without_tells_none(tmp_path):
     assert 'conditions' not in dataset.metainfo
     assert 'condition' not in dataset.cut('d1', 0)
     assert 'condition' not in dataset[0]['data_samples']
+
+
+@pytest.mark.parametrize('stride', [1, 3])
+def test_a_modality_can_be_hidden_where_it_is_of_no_use(root, drawn, stride):
+    hidden = dict(audio=['silence', 'noise', 'unheard_of'], visual=('zoom',))
+    changed = set()
+    for split in ('train', 'val'):
+        plain, told = build(root, split, stride=stride), build(root, split, stride=stride, hidden=hidden)
+        assert len(plain) == len(told)
+        for before, after in zip(plain, told, strict=True):
+            sample = before['data_samples']
+            words = [plain.metainfo['conditions'][number] for number in sample.get('condition', ())]
+            for modality, of_no_use in hidden.items():
+                expected = before['inputs'][f'{modality}_mask'].clone()
+                expected[[t for t, word in enumerate(words) if word in of_no_use]] = False
+                assert torch.equal(after['inputs'][f'{modality}_mask'], expected)
+                if not torch.equal(before['inputs'][f'{modality}_mask'], expected):
+                    changed.add((modality, sample.trial in drawn))
+    assert changed == {('audio', True), ('visual', True)}
+
+
+def test_what_is_hidden_must_be_known(root, tmp_path):
+    with pytest.raises(ConfigError, match=r"hidden: 'text': \['noise'\]; expected conditions of one of"):
+        build(root, 'val', hidden=dict(text=['noise']))
+    with pytest.raises(ConfigError, match=r"hidden: 'audio': 'noise'; expected conditions"):
+        build(root, 'val', hidden=dict(audio='noise'))
+    with pytest.raises(CorpusError, match='tells no conditions of its frames; hidden='):
+        build(write_corpus(tmp_path), 'val', hidden=dict(audio=['noise']))
 
 
 def _index(change):

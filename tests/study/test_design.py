@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mmaffect.demo.conditions import KINDS
 from mmaffect.engine.running import build_model, load_config
 from mmaffect.errors import ConfigError
 from mmaffect.models.necks.precision import time_kernels
@@ -62,6 +63,17 @@ def test_parts_of_our_own_fusion_can_be_left_out():
     # Nothing comes from the frames beside one.
     kernels = time_kernels(5, built('precision_instant').log_widths.exp())
     assert torch.equal(kernels, torch.eye(5).expand(4, 5, 5))
+
+
+def test_fusions_can_be_told_what_is_decoupled():
+    for name in ('concat', 'grjca', 'precision'):
+        plain, told = (run_config(0.2, one, 0, 'data', 'work', StudySettings()) for one in (name, f'{name}_told'))
+        assert told.model.neck.items() <= plain.model.neck.items()
+        for loader in ('train_dataloader', 'val_dataloader'):
+            hidden = told[loader].dataset.pop('hidden')
+            assert {*hidden.audio, *hidden.visual} == set(KINDS)
+            assert set(hidden.visual) == {'covered_face', 'frozen_face'}
+            assert plain[loader] == told[loader]
 
 
 def test_a_longer_training_has_its_epochs():
