@@ -25,13 +25,14 @@ RESAMPLES, PERMUTATIONS = 2000, 10000
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two fusions at one w.
+    """Two fusions at one w, or in the mean over all.
 
     Attributes:
         difference: of the CCC, the first less the second.
         p: of the permutation test, two-sided.
         p_holm: corrected by Holm over the family.
-        family: how many comparisons it was corrected over: the first fusion against every other of this w.
+        family: how many comparisons it was corrected over: the first fusion against every other of this w, or those
+            that are told together in the mean over all w.
 
     All but the last are NaN if the two have no seed in common.
     """
@@ -91,6 +92,7 @@ class StudyClaims:
         self._figures: dict[tuple, Estimate] = {}
         self._tests: dict[tuple, float] = {}
         self._contrasts: dict[tuple, Contrast] = {}
+        self._overall: dict[tuple, tuple[Estimate, float]] = {}
 
     def fusions(self, weak: float) -> list[str]:
         """Fusions that were measured at this w, in the order of tables."""
@@ -161,30 +163,40 @@ class StudyClaims:
                 self._contrasts[first, other, weak] = found
         return self._contrasts[first, second, weak]
 
-    def overall(self, first: str) -> dict[str, Contrast]:
-        """A fusion against every other that was measured at all w too, in the mean over all w.
+    def overall(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Contrast]:
+        """Pairs of fusions in the mean over all w; p values are corrected over these pairs.
 
         A draw or an exchange takes a trial with all its w, since they have the person and the trajectories in common.
+
+        Args:
+            pairs: of names. Those without a seed that both have at every w are left out.
 
         Raises:
             ConfigError: if the trials of the w differ.
         """
-        everywhere = [name for name in self.names if all(self.has(name, w) for w in self.weak)]
         if any(self.table.trials(w) != self.table.trials(self.weak[0]) for w in self.weak):
             raise ConfigError('other trials at every w; expected the same ones')
-        pairs = {}
-        for other in everywhere:
-            seeds = set.intersection(*(set(self.table.seeds(w, one)) for w in self.weak for one in (first, other)))
-            if other != first and seeds:
-                parts = [[self.table.moments(w, one, seeds=sorted(seeds)) for w in self.weak] for one in (first, other)]
-                # Valence and arousal of every w, of which the figure is the mean.
-                pairs[other] = [np.concatenate(part, axis=2) for part in parts]
-        p = [permutation_test(*pair, resamples=PERMUTATIONS) for pair in pairs.values()]
-        family = int(np.isfinite(p).sum())
+        found = {}
+        for pair in pairs:
+            seeds = set.intersection(*(set(self.table.seeds(w, one)) for w in self.weak for one in pair))
+            if seeds:
+                found[pair] = self._overall_pair(*pair, sorted(seeds))
+        family = len(found)
+        corrected = holm([p for _, p in found.values()])
         return {
-            other: Contrast(difference(*pair, resamples=RESAMPLES), one, float(corrected), family)
-            for (other, pair), one, corrected in zip(pairs.items(), p, holm(p), strict=True)
+            pair: Contrast(estimate, p, float(one), family)
+            for (pair, (estimate, p)), one in zip(found.items(), corrected, strict=True)
         }
+
+    def _overall_pair(self, first: str, second: str, seeds: list[int]) -> tuple[Estimate, float]:
+        """Difference and p value in the mean over all w."""
+        key = (first, second)
+        if key not in self._overall:
+            # Valence and arousal of every w, of which the figure is the mean.
+            pair = [np.concatenate([self.table.moments(w, one, seeds=seeds) for w in self.weak], axis=2) for one in key]
+            p = permutation_test(*pair, resamples=PERMUTATIONS)
+            self._overall[key] = difference(*pair, resamples=RESAMPLES), p
+        return self._overall[key]
 
     def gate_seeds(self, name: str, gate: str, condition: str, weak: float) -> list[float]:
         """AUROC of a gate, of every seed."""

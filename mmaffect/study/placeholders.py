@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from . import figures, further_figures, tables
-from .claims import BEST_SINGLE, LEVEL, PERMUTATIONS, REFERENCE, RESAMPLES, StudyClaims
+from .claims import BEST_SINGLE, LEVEL, PERMUTATIONS, RESAMPLES, StudyClaims
 from .design import GROUPS
 from .extras import Example, Robustness
 from .verdicts import against_all, overall, verdict
@@ -45,7 +45,8 @@ class Filling:
         """The template with its places filled.
 
         ``{{if WORD ...}}`` and ``{{end}}``, alone in a line, keep the lines between them only if the table has all that
-        is named: fusions, groups of them, shares w, ``robustness``, ``example``, ``gates`` of GRJCA, ``conditions``.
+        is named: fusions, their gates (``grjca_gates``), groups of fusions, shares w, ``robustness``, ``example``,
+        ``conditions``.
 
         Args:
             template: Markdown; comments are left out.
@@ -103,10 +104,11 @@ class Filling:
         there = {
             'robustness': self.robustness is not None,
             'example': self.example is not None,
-            'gates': any(claims.gates(REFERENCE, weak) for weak in claims.weak if claims.has(REFERENCE, weak)),
             'conditions': len(claims.conditions(claims.weak[-1])) > 1,
             **{group: bool(claims.group(group)) for group in GROUPS},
             **{name: name in claims.names for name in claims.designs},
+            **{f'{name}_gates': False for name in claims.designs},
+            **{f'{name}_gates': True for w in claims.weak for name in claims.fusions(w) if claims.gates(name, w)},
         }
         if word in there:
             return there[word]
@@ -234,6 +236,13 @@ class Filling:
     def place_table_lead(self, fusion: str) -> str:
         """How the lead of a fusion changes with w."""
         return tables.lead_table(self.claims, self._fusion(fusion))
+
+    def place_table_pairs(self, *pairs: str) -> str:
+        """Pairs ``FIRST:SECOND`` of fusions at every w and in the mean over all."""
+        found = [tuple(pair.split(':')) for pair in pairs]
+        if not found or any(len(pair) != 2 for pair in found):
+            raise ConfigError('expected FIRST:SECOND, one pair or more')
+        return tables.pairs_table(self.claims, [(self._fusion(a), self._fusion(b)) for a, b in found])
 
     def place_table_gates(self, fusion: str, weak: str) -> str:
         """AUROC of gates by condition."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..structures import AFFECT
-from .claims import REFERENCE, StudyClaims
+from .claims import REFERENCE, Contrast, StudyClaims
 from .extras import Robustness
 from .figures import main_fusions
 from .further_figures import gate_label, split_words
@@ -14,10 +16,12 @@ from .wording import (
     NONE,
     NOTICE,
     bounds,
+    compared,
     condition_text,
     difference,
     gates_text,
     level,
+    listed,
     markdown_table,
     p_cell,
     spread,
@@ -104,6 +108,30 @@ def lead_table(claims: StudyClaims, name: str = REFERENCE) -> str:
     )
     header = ['fusion', f'lead at w = {level(first)}', *(f'change to w = {level(weak)}' for weak in rest)]
     return block(note, header, rows)
+
+
+def pairs_table(claims: StudyClaims, pairs: Sequence[tuple[str, str]]) -> str:
+    """Pairs of fusions, a row each: the difference at every w, and in the mean over all."""
+    overall = claims.overall(pairs)
+    rows, families = [], set()
+    for first, second in pairs:
+        found = [claims.compare(first, second, weak) for weak in claims.weak]
+        families |= {str(one.family) for one in found if one.known}
+        cells = [_pair_cell(one) for one in (*found, overall.get((first, second)))]
+        rows.append([f'{claims.label(first)} − {claims.label(second)}', *cells])
+    note = (
+        f'{NOTICE} CCC of the first less that of the second: 95 % intervals by bootstrap over trials and seeds; p of a '
+        f'permutation test over trials, corrected by Holm over {listed(sorted(families))} at each w and over the '
+        f'{len(overall)} of this table in the mean. Bold: p below 0.05 and an interval without 0.'
+    )
+    return block(note, ['', *(f'w = {level(weak)}' for weak in claims.weak), 'mean over w'], rows)
+
+
+def _pair_cell(found: Contrast | None) -> str:
+    if found is None or not found.known:
+        return NONE
+    text = compared(found, test=False)
+    return f'**{text}**' if found.sure else text
 
 
 def gates_table(claims: StudyClaims, name: str, weak: float) -> str:

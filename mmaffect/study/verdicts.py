@@ -74,9 +74,11 @@ def against_all(claims: StudyClaims, name: str, weak: float, groups: Sequence[st
 
 
 def overall(claims: StudyClaims, name: str, groups: Sequence[str] = ()) -> str:
-    """As :func:`against_all`, of the mean over all w."""
+    """As :func:`against_all`, of the mean over all w; p values are corrected over what is listed."""
     where = f'In the mean over w = {listed([level(w) for w in claims.weak])}'
-    return _listed(claims, name, claims.overall(name), groups, where)
+    others = [one for one in claims.names if one != name and (not groups or claims.designs[one].group in groups)]
+    found = claims.overall([(name, other) for other in others])
+    return _listed(claims, name, {other: one for (_, other), one in found.items()}, groups, where)
 
 
 def _listed(claims: StudyClaims, name: str, tried: Mapping[str, Contrast], groups: Sequence[str], where: str) -> str:

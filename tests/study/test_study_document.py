@@ -14,10 +14,10 @@ from mmaffect.study.document import document_problems, study_document, write_doc
 from mmaffect.study.extras import Robustness, read_example, read_robustness
 from mmaffect.study.page_content import study_page_content
 from mmaffect.study.placeholders import Filling
-from mmaffect.study.statistics import Estimate
+from mmaffect.study.statistics import Estimate, holm
 from mmaffect.study.table import StudyTable
 from mmaffect.study.verdicts import against_all, outcome, verdict
-from mmaffect.study.wording import NOTICE
+from mmaffect.study.wording import NOTICE, compared
 from tests.study_material import made_records, made_table, trial_rows, write_example, write_robustness
 
 TEMPLATE = Path(__file__).parents[2] / 'docs/weak_complementarity/template.md'
@@ -135,8 +135,11 @@ def test_what_has_no_seed_in_common_is_not_compared():
 
 
 def test_overall_is_the_mean_over_all_w(claims):
-    found = claims.overall('grjca')
-    assert list(found) == [name for name in claims.names if name != 'grjca']
+    others = [name for name in claims.names if name != 'grjca']
+    found = {other: one for (_, other), one in claims.overall([('grjca', other) for other in others]).items()}
+    assert list(found) == others
+    p = [found[other].p for other in others]
+    np.testing.assert_allclose([found[other].p_holm for other in others], holm(p))
     mean = np.mean([claims.difference('grjca', 'concat', w).value for w in (0.0, 0.6)])
     assert found['concat'].difference.value == pytest.approx(mean)
     # Exchanged by hand, each trial with all its w.
@@ -158,7 +161,27 @@ def test_overall_is_the_mean_over_all_w(claims):
     assert found['concat'].p == pytest.approx(share, abs=0.03)
     text = fill(claims, '{{overall grjca single}}')
     assert text.startswith('In the mean over w = 0 and 0.6, GRJCA against 2 others')
-    assert 'Holm over 5' in text
+    # Corrected over what is listed.
+    assert 'Holm over 2' in text
+
+
+def test_pairs_stand_in_a_table(claims):
+    *head, first, second = fill(claims, '{{table pairs grjca:concat rjca_m1:rjca_m2}}').splitlines()
+    assert head[-2] == '|  | w = 0 | w = 0.6 | mean over w |'
+    assert 'Holm over 5 at each w and over the 2 of this table' in head[0]
+    cells = [cell.strip() for cell in first.strip('|').split('|')]
+    assert cells[0] == 'GRJCA − concatenation'
+    for cell, w in zip(cells[1:3], (0.0, 0.6), strict=True):
+        assert cell.strip('*') == compared(claims.compare('grjca', 'concat', w), test=False)
+        assert cell.startswith('**') == claims.compare('grjca', 'concat', w).sure
+    overall = claims.overall([('grjca', 'concat'), ('rjca_m1', 'rjca_m2')])['grjca', 'concat']
+    assert cells[3].strip('*') == compared(overall, test=False)
+    assert second.count('+0.000 [0.000, 0.000], p = 1') == 3
+    for place in ('{{table pairs}}', '{{table pairs grjca}}', '{{table pairs grjca:concat:ca}}'):
+        with pytest.raises(ConfigError, match='expected FIRST:SECOND'):
+            fill(claims, place)
+    with pytest.raises(ConfigError, match="fusion 'ca'; expected"):
+        fill(claims, '{{table pairs grjca:ca}}')
 
 
 def test_the_lead_is_paired_over_the_same_trials():
@@ -285,9 +308,14 @@ def test_the_document_of_the_project_can_be_made(study):
     assert all(line.startswith(f'*{NOTICE}') for line in tables)
     # Every claim has effect, interval and test.
     claims = re.findall(r'(?m)^.*(?:is better than|is worse than|no significant difference between).*$', text)
-    assert len(claims) >= 10
+    assert len(claims) >= 5
     for line in claims:
         assert re.search(rf'{INTERVAL}, p [<=] \d.* permutation test over trials, Holm over \d+', line), line
+    pairs = re.findall(r'(?m)^\*.*permutation test over trials, corrected by Holm.*\*\n\n.*\n.*\n((?:\|.*\|\n)+)', text)
+    assert len(pairs) == 5
+    cells = [cell.strip(' *') for rows in pairs for row in rows.splitlines() for cell in row.split('|')[2:-1]]
+    assert len(cells) >= 60
+    assert all(re.fullmatch(rf'{INTERVAL}, p [<=] [\d.]+', cell) for cell in cells)
     assert (study.parent / 'study.html').read_text().startswith('<!DOCTYPE html>')
 
 
