@@ -22,7 +22,7 @@ STYLES: dict[str, tuple[str, str, str]] = {
     'visual': ('0.55', '--', '^'),
     'concat': ('#0072b2', '-', 's'),
     'ca': ('#56b4e9', '-', 'P'),
-    'rjca_m1': ('#009e73', '-', 'X'),
+    'jca_released': ('#009e73', '-', 'X'),
     'rjca_m2': ('#b58900', '-', 'D'),
     'grjca': ('#d55e00', '-', 'o'),
     'lfan': ('#cc79a7', '-', 'p'),

@@ -14,7 +14,6 @@ from .drawing import STYLES, draw_curve, draw_interval, draw_lines, name_lines, 
 from .wording import NOTICE, level
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INTERVALS = 'Bars: 95 % intervals, bootstrap over trials and seeds.'
@@ -22,10 +21,8 @@ WIDTH = 9.0
 SHARE = 'share of decoupled time w'
 CCC = 'CCC, mean of valence and arousal'
 MOST_LINES = 9
-LINES_OF_A_PANEL = 6
 ITERATIONS = {'RJCA': ('rjca_m1', 'rjca_m2', 'rjca_m3'), 'GRJCA': ('grjca_m1', 'grjca', 'grjca_m3')}
 TEMPERATURES = {0.05: 'grjca_t005', 0.1: 'grjca', 0.5: 'grjca_t05', 1.0: 'grjca_t1'}
-GATES = ('rjca_m2', 'grjca_iteration_gate', 'grjca_stage_gate', 'grjca')
 
 
 def main_fusions(claims: StudyClaims) -> list[str]:
@@ -44,36 +41,6 @@ def ccc_figure(claims: StudyClaims) -> Figure:
     ends = [draw_lines(panel, claims, part, claims.ccc) for panel, part in zip(panels, parts, strict=True)]
     for panel, found in zip(panels, ends, strict=True):
         panel.set(xlabel=SHARE, ylabel=CCC)
-        name_lines(panel, found)
-    write_note(figure, f'{NOTICE} {INTERVALS}')
-    return figure
-
-
-def details_figure(claims: StudyClaims) -> Figure | None:
-    """CCC of the further fusions against w, a panel a topic; ``None`` if there are none."""
-    swept = {*ITERATIONS['RJCA'], *ITERATIONS['GRJCA'], *TEMPERATURES.values(), *GATES}
-    further = [name for name in claims.group('fusion') if name not in {*STYLES, *swept}]
-    topics = {
-        'gates': ([name for name in GATES[1:3] if name in claims.names], ['rjca_m2', REFERENCE]),
-        'other published forms': ([*further, *claims.group('released')], [REFERENCE]),
-        'ablations': ([name for name in claims.group('ablation') if name not in swept], [REFERENCE]),
-        'extensions': (claims.group('extension'), ['concat', REFERENCE]),
-    }
-    panels = []
-    for topic, (names, beside) in topics.items():
-        beside = [name for name in beside if name in claims.names]
-        size = LINES_OF_A_PANEL - len(beside)
-        panels += [(topic, [*beside, *names[start : start + size]]) for start in range(0, len(names), size)]
-    if not panels:
-        return None
-    figure, axes = _grid(len(panels), 2, 3.1)
-    ends = []
-    for panel, (topic, names) in zip(axes, panels, strict=True):
-        ends.append(draw_lines(panel, claims, names, claims.ccc))
-        panel.set_title(topic, fontsize=10)
-        panel.set(xlabel=SHARE, ylabel='CCC, mean')
-    _same_limits(axes)
-    for panel, found in zip(axes, ends, strict=True):
         name_lines(panel, found)
     write_note(figure, f'{NOTICE} {INTERVALS}')
     return figure
@@ -98,26 +65,39 @@ def hurt_figure(claims: StudyClaims) -> Figure:
 
 
 def forest_figure(claims: StudyClaims) -> Figure:
-    """Differences of GRJCA to every other fusion, a column a w."""
-    names = [name for name in claims.names if name != REFERENCE and claims.designs[name].group != 'single']
-    figure = shown_figure((WIDTH, 0.24 * len(names) + 1.6))
+    """Differences of GRJCA to every other fusion that is published or an extension."""
+    names = [name for name in claims.names if claims.designs[name].group not in ('single', 'ablation')]
+    reference = claims.label(REFERENCE)
+    pairs = [(REFERENCE, name) for name in names if name != REFERENCE]
+    note = f'CCC of {reference} less that of the fusion of the row: right of 0 {reference} is better.'
+    return _differences(claims, pairs, [claims.label(other) for _, other in pairs], note)
+
+
+def pairs_figure(claims: StudyClaims, pairs: Sequence[tuple[str, str]]) -> Figure:
+    """Differences of pairs of fusions, a row a pair; the first is better right of 0."""
+    labels = [f'{claims.label(first)}\nless {claims.label(second)}' for first, second in pairs]
+    return _differences(claims, pairs, labels, 'Right of 0 the first of the two is better.')
+
+
+def _differences(claims: StudyClaims, pairs: Sequence[tuple[str, str]], labels: list[str], note: str) -> Figure:
+    """Differences of CCC, a row a pair, a column a w."""
+    inches = 0.24 * max(label.count('\n') + 1 for label in labels) + 0.06 if labels else 0
+    figure = shown_figure((WIDTH, inches * len(pairs) + 1.6))
     panels = figure.subplots(1, len(claims.weak), sharey=True, sharex=True, squeeze=False)[0]
     for panel, weak in zip(panels, claims.weak, strict=True):
-        for row, name in enumerate(names):
-            if {name, REFERENCE} <= set(claims.fusions(weak)):
-                found = claims.compare(REFERENCE, name, weak)
+        for row, (first, second) in enumerate(pairs):
+            found = claims.compare(first, second, weak)
+            if found.known:
                 colour = ('#0072b2', '#d55e00')[found.difference.value > 0] if found.sure else '0.5'
                 draw_interval(panel, found.difference, row, colour, filled=found.sure)
         panel.axvline(0, color='0.2', linewidth=1.0, zorder=1)
         panel.set_title(f'w = {level(weak)}', fontsize=10)
         panel.set_xlabel('difference of CCC', fontsize=9)
         plain(panel, 'x')
-    panels[0].set_yticks(range(len(names)), [claims.label(name) for name in names])
-    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    panels[0].set_yticks(range(len(pairs)), labels)
+    panels[0].set_ylim(len(pairs) - 0.5, -0.5)
     write_note(
-        figure,
-        f'CCC of {claims.label(REFERENCE)} less that of the fusion of the row: right of 0 {claims.label(REFERENCE)} is '
-        f'better. Filled: p < 0.05 (permutation test, Holm) and no 0 in the interval. {INTERVALS} {NOTICE}',
+        figure, f'{note} Filled: p < 0.05 (permutation test, Holm) and no 0 in the interval. {INTERVALS} {NOTICE}'
     )
     return figure
 
@@ -193,23 +173,6 @@ def sweeps_figure(claims: StudyClaims) -> Figure | None:
     return figure
 
 
-def _grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure with so many panels of a height in inches."""
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    figure = shown_figure((WIDTH, height * rows + 0.4))
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in axes[count:]:
-        panel.set_axis_off()
-    return figure, list(axes[:count])
-
-
 def _shared(claims: StudyClaims, name: str, other: str) -> bool:
     """Whether the two can be compared at any w."""
     return any(not math.isnan(claims.difference(name, other, weak).value) for weak in claims.weak)
-
-
-def _same_limits(axes: Sequence[Axes]) -> None:
-    limits = np.array([panel.get_ylim() for panel in axes])
-    for panel in axes:
-        panel.set_ylim(limits[:, 0].min(), limits[:, 1].max())

@@ -239,10 +239,7 @@ class Filling:
 
     def place_table_pairs(self, *pairs: str) -> str:
         """Pairs ``FIRST:SECOND`` of fusions at every w and in the mean over all."""
-        found = [tuple(pair.split(':')) for pair in pairs]
-        if not found or any(len(pair) != 2 for pair in found):
-            raise ConfigError('expected FIRST:SECOND, one pair or more')
-        return tables.pairs_table(self.claims, [(self._fusion(a), self._fusion(b)) for a, b in found])
+        return tables.pairs_table(self.claims, self._pairs(pairs))
 
     def place_table_gates(self, fusion: str, weak: str) -> str:
         """AUROC of gates by condition."""
@@ -259,11 +256,6 @@ class Filling:
             'ccc', figures.ccc_figure(self.claims), 'CCC of the main fusions against w, with intervals'
         )
 
-    def place_figure_details(self) -> str:
-        """CCC of further fusions against w."""
-        alt = 'CCC of further forms and ablations against w, with intervals'
-        return self._picture('details', figures.details_figure(self.claims), alt)
-
     def place_figure_hurt(self) -> str:
         """Differences to the better single modality and to concatenation."""
         alt = 'Differences of CCC to the better single modality and to concatenation against w, with intervals'
@@ -273,6 +265,11 @@ class Filling:
         """Differences of GRJCA to the others."""
         alt = 'Differences of CCC of GRJCA to every other fusion at each w, with intervals'
         return self._picture('forest', figures.forest_figure(self.claims), alt)
+
+    def place_figure_pairs(self, name: str, *pairs: str) -> str:
+        """Pairs ``FIRST:SECOND`` of fusions at every w, in a picture of a name."""
+        alt = 'Differences of CCC of pairs of fusions at each w, with intervals'
+        return self._picture(name, figures.pairs_figure(self.claims, self._pairs(pairs)), alt)
 
     def place_figure_conditions(self) -> str:
         """CCC by condition at the highest w."""
@@ -329,6 +326,12 @@ class Filling:
         if not self.claims.has(name):
             raise ConfigError(f'fusion {name!r}; expected one of {", ".join([*self.claims.names, BEST_SINGLE])}')
         return name
+
+    def _pairs(self, pairs: Sequence[str]) -> list[tuple[str, str]]:
+        found = [pair.split(':') for pair in pairs]
+        if not found or any(len(pair) != 2 for pair in found):
+            raise ConfigError('expected FIRST:SECOND, one pair or more')
+        return [(self._fusion(first), self._fusion(second)) for first, second in found]
 
     def _weak(self, text: str, fusion: str | None = None) -> float:
         """A share; ``first`` and ``last`` are the lowest and the highest at which a fusion was measured."""

@@ -253,7 +253,7 @@ def test_parts_are_kept_if_the_table_has_them(claims):
         ('{{auroc grjca audio/stage_9 any 0.6}}', 'its gates are audio/iteration_1'),
         ('{{figure robustness}}', 'no robustness.csv'),
         ('{{figure example}}', 'no example.csv'),
-        ('{{figure details}}', 'the table has nothing of it'),
+        ('{{figure pairs some}}', 'expected FIRST:SECOND'),
         ('{{best 0 all}}', "group 'all'; expected one of single"),
         ('{{number people}}', "'people'; expected one of runs"),
         ('{{difference grjca grjca 0}}', 'grjca against itself'),

@@ -50,7 +50,7 @@ def test_names_are_as_near_to_their_lines_as_they_can_be(values):
     assert places[order] == pytest.approx(isotonic_regression(np.array(values)[order] - steps).x + steps)
 
 
-@pytest.mark.parametrize('draw', [figures.ccc_figure, figures.details_figure, figures.hurt_figure])
+@pytest.mark.parametrize('draw', [figures.ccc_figure, figures.hurt_figure])
 def test_names_of_lines_are_there_and_do_not_overlap(claims, draw):
     figure = draw(claims)
     assert NOTICE in ' '.join(texts(figure)).replace('\n', ' ')
@@ -88,11 +88,23 @@ def test_the_forest_marks_what_is_significant(claims):
     labels = [text for text in texts(figure) if text in {one.label for one in DESIGNS.values()}]
     assert 'audio alone' not in labels
     names = [name for name in claims.names if claims.label(name) in labels]
+    assert {claims.designs[name].group for name in names} == {'fusion', 'released', 'extension'}
     for panel, weak in zip(figure.axes, (0.0, 0.6), strict=True):
         points = [line for line in panel.lines if len(line.get_xdata()) == 1]
         filled = {name: point.get_markerfacecolor() != 'white' for name, point in zip(names, points, strict=True)}
         assert filled == {name: claims.compare('grjca', name, weak).sure for name in names}
         assert any(filled.values())
+
+
+def test_pairs_are_drawn_in_their_rows(claims):
+    pairs = [('grjca_m3', 'grjca'), ('grjca', 'concat')]
+    figure = figures.pairs_figure(claims, pairs)
+    assert {'GRJCA, M = 3\nless GRJCA', 'GRJCA\nless concatenation'} <= set(texts(figure))
+    for panel, weak in zip(figure.axes, (0.0, 0.6), strict=True):
+        points = [line for line in panel.lines if len(line.get_xdata()) == 1]
+        for row, (point, pair) in enumerate(zip(points, pairs, strict=True)):
+            assert point.get_ydata() == [row]
+            assert point.get_xdata() == [claims.difference(*pair, weak).value]
 
 
 def test_other_pictures_say_what_they_show(claims, tmp_path):
@@ -115,7 +127,6 @@ def test_nothing_is_drawn_of_what_was_not_measured():
     claims = StudyClaims(made_table(weak=(0.0,), fusions=('concat', 'grjca'), seeds=(0,), trials=4))
     assert figures.conditions_figure(claims) is None
     assert figures.sweeps_figure(claims) is None
-    assert figures.details_figure(claims) is None
     assert further_figures.gates_figure(claims) is None
     (panel,) = figures.hurt_figure(claims).axes
     assert 'concatenation' in panel.get_title()
