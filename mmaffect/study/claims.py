@@ -169,7 +169,8 @@ class StudyClaims:
         A draw or an exchange takes a trial with all its w, since they have the person and the trajectories in common.
 
         Args:
-            pairs: of names. Those without a seed that both have at every w are left out.
+            pairs: of names, ``'best_single'`` for the better single modality of each w. Those without a seed that both
+                have at every w are left out.
 
         Raises:
             ConfigError: if the trials of the w differ.
@@ -178,7 +179,10 @@ class StudyClaims:
             raise ConfigError('other trials at every w; expected the same ones')
         found = {}
         for pair in pairs:
-            seeds = set.intersection(*(set(self.table.seeds(w, one)) for w in self.weak for one in pair))
+            if not all(self.has(one, w) for w in self.weak for one in pair):
+                continue
+            named = [(w, self._resolved(one, w)) for w in self.weak for one in pair]
+            seeds = set.intersection(*(set(self.table.seeds(*one)) for one in named))
             if seeds:
                 found[pair] = self._overall_pair(*pair, sorted(seeds))
         family = len(found)
@@ -193,9 +197,14 @@ class StudyClaims:
         key = (first, second)
         if key not in self._overall:
             # Valence and arousal of every w, of which the figure is the mean.
-            pair = [np.concatenate([self.table.moments(w, one, seeds=seeds) for w in self.weak], axis=2) for one in key]
-            p = permutation_test(*pair, resamples=PERMUTATIONS)
-            self._overall[key] = difference(*pair, resamples=RESAMPLES), p
+            pair = [
+                np.concatenate([self.table.moments(w, self._resolved(one, w), seeds=seeds) for w in self.weak], axis=2)
+                for one in key
+            ]
+            self._overall[key] = (
+                difference(*pair, resamples=RESAMPLES),
+                permutation_test(*pair, resamples=PERMUTATIONS),
+            )
         return self._overall[key]
 
     def gate_seeds(self, name: str, gate: str, condition: str, weak: float) -> list[float]:

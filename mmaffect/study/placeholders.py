@@ -125,6 +125,10 @@ class Filling:
         """Name of the page beside the document."""
         return f'{self.folder}.html'
 
+    def place_weak(self, weak: str) -> str:
+        """A share w."""
+        return level(self._weak(weak))
+
     def place_label(self, fusion: str) -> str:
         """What readers call a fusion."""
         return self.claims.label(self._fusion(fusion))
