@@ -10,6 +10,7 @@ from mmaffect.study.table import StudyTable
 
 WEAK = (0.0, 0.2, 0.4, 0.6)
 GATES = tuple(f'{side}/{name}' for side in ('audio', 'visual') for name in ('iteration_1', 'iteration_2', 'stage_1'))
+TRUST = ('audio/trust', 'visual/trust')
 # Standard deviation of the noise in normal and in decoupled frames, by fusion; others 0.2 and 0.3.
 NOISE = {'audio': (0.5, 0.6), 'visual': (0.4, 0.55), 'concat': (0.17, 0.22), 'ca': (0.2, 0.31), 'grjca': (0.18, 0.24)}
 
@@ -32,7 +33,8 @@ def made_records(weak=WEAK, fusions=tuple(FUSIONS), seeds=(0, 1, 2), trials=12, 
                     hard = common.uniform(0.6, 1.6)
                     pred = 0.95 * truth[name] + size * hard * (rng.normal(size=(frames, 2)) + 0.3 * rng.normal(size=2))
                     rows += trial_rows(name, word, pred, truth[name])
-                gates = made_gates(rng, words) if 'grjca' in fusion and w else []
+                names = GATES if 'grjca' in fusion else TRUST if fusion == 'precision' else ()
+                gates = made_gates(rng, words, names) if w else []
                 parameters = 1000 * (number + 1)
                 records.append(
                     dict(
@@ -69,11 +71,11 @@ def trial_rows(name, words, pred, truth):
     return rows
 
 
-def made_gates(rng, words):
+def made_gates(rng, words, gates):
     """AUROC of gates, which are not measured but drawn."""
     kinds = sorted({str(word) for one in words.values() for word in one} - {'normal'})
     records = []
-    for gate in GATES:
+    for gate in gates:
         for kind in ('any', *kinds):
             value = float(np.clip(0.55 + 0.08 * rng.normal(), 0.05, 0.95))
             bounds = dict(low=value - 0.06, high=value + 0.05, mean_normal=0.5, mean_decoupled=0.45)
