@@ -159,6 +159,8 @@ class StudySettings:
         for seed in self.seeds:
             if not 0 <= seed < 2**32:
                 raise ConfigError(f'seed {seed}; expected 0 to {2**32 - 1}')
+        if not 0 <= self.corpus_seed < 2**32:
+            raise ConfigError(f'corpus_seed {self.corpus_seed}; expected 0 to {2**32 - 1}')
         for name in ('epochs', 'batch_size', 'encoder_epochs'):
             if getattr(self, name) < 2:
                 raise ConfigError(f'{name} = {getattr(self, name)}; expected at least 2')

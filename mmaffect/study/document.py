@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEMPLATE = 'template.md'
+REPLICATION = 'replication'
 HEADER = (
     '<!-- tools/analysis/study_report.py writes this file from {folder}/*.csv and {folder}/{template}; do not edit it. '
     '-->\n'
@@ -38,7 +39,8 @@ def study_document(
 
     Args:
         folder: of the table (:meth:`mmaffect.study.table.StudyTable.write`), with ``robustness.csv`` and
-            ``example.csv`` if there are any.
+            ``example.csv`` if there are any, and a folder ``replication`` with the table of the same study on other
+            corpora.
         template: Markdown whose places are filled (:class:`mmaffect.study.placeholders.Filling`); ``None``:
             ``template.md`` in the folder.
 
@@ -53,7 +55,8 @@ def study_document(
     if not template.is_file():
         raise ConfigError(f'{template}: no such file; expected the template of the document')
     table, robustness, example = StudyTable.load(folder), read_robustness(folder), read_example(folder)
-    filling = Filling(StudyClaims(table), folder.name, robustness, example)
+    replication = StudyTable.load(folder / REPLICATION) if (folder / REPLICATION).is_dir() else None
+    filling = Filling(StudyClaims(table), folder.name, robustness, example, replication)
     text = filling.fill(template.read_text(encoding='utf-8'), str(template))
     header = HEADER.format(folder=folder.name, template=template.name)
     return header + text, filling.pictures, (table, robustness, example)

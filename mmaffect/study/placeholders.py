@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
@@ -13,6 +14,7 @@ from . import figures, further_figures, tables
 from .claims import BEST_SINGLE, LEVEL, PERMUTATIONS, RESAMPLES, StudyClaims
 from .design import GROUPS
 from .extras import Example, Robustness
+from .table import StudyTable
 from .verdicts import against_all, overall, verdict
 from .wording import NOTICE, compared, difference, level, listed, spread, with_interval
 
@@ -32,12 +34,14 @@ class Filling:
         claims: of the table.
         folder: of the pictures, as the document links to it.
         robustness, example: what lies beside the table.
+        replication: table of the same study on other corpora.
     """
 
     claims: StudyClaims
     folder: str
     robustness: Robustness | None = None
     example: Example | None = None
+    replication: StudyTable | None = None
     pictures: dict[str, Figure] = field(default_factory=dict)
     """By file name, those that were asked for."""
 
@@ -46,7 +50,7 @@ class Filling:
 
         ``{{if WORD ...}}`` and ``{{end}}``, alone in a line, keep the lines between them only if the table has all that
         is named: fusions, their gates (``grjca_gates``), groups of fusions, shares w, ``robustness``, ``example``,
-        ``conditions``.
+        ``replication``, ``conditions``.
 
         Args:
             template: Markdown; comments are left out.
@@ -104,6 +108,7 @@ class Filling:
         there = {
             'robustness': self.robustness is not None,
             'example': self.example is not None,
+            'replication': self.replication is not None,
             'conditions': len(claims.conditions(claims.weak[-1])) > 1,
             **{group: bool(claims.group(group)) for group in GROUPS},
             **{name: name in claims.names for name in claims.designs},
@@ -220,6 +225,14 @@ class Filling:
             raise ConfigError(f'{what!r}; expected one of {", ".join(numbers)}')
         return numbers[what]
 
+    def place_replication(self, *place: str) -> str:
+        """What a place without a picture says of the other corpora."""
+        return self._replicated.place(' '.join(place), 'replication')
+
+    def place_both(self, *place: str) -> str:
+        """What a place without a picture says of the trials of both, each predicted by runs on its own corpus."""
+        return self._joined.place(' '.join(place), 'both')
+
     def place_table(self, weak: str) -> str:
         """Results at one w."""
         return tables.results_table(self.claims, self._weak(weak))
@@ -312,6 +325,17 @@ class Filling:
             raise ConfigError('the table has nothing of it')
         self.pictures[f'{name}.png'] = picture
         return f'![{alt}. {NOTICE}]({self.folder}/{name}.png)'
+
+    @cached_property
+    def _replicated(self) -> Filling:
+        if self.replication is None:
+            raise ConfigError('no replication beside the table')
+        return Filling(StudyClaims(self.replication), self.folder)
+
+    @cached_property
+    def _joined(self) -> Filling:
+        tables = (self.claims.table, self._replicated.claims.table)
+        return Filling(StudyClaims(StudyTable.joined(*tables)), self.folder)
 
     def _robust(self) -> Robustness:
         if self.robustness is None:

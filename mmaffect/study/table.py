@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +155,28 @@ class StudyTable:
             found = tuple(sorted(gates[key], key=_gate_order))
             table._runs[key] = _Run(*row.cells[3:], values, found)
         return table
+
+    @classmethod
+    def joined(cls, *tables: 'StudyTable') -> 'StudyTable':
+        """The runs that all tables have, measured on the trials of all: each by the run of its own table.
+
+        Trials are called ``<number of the table>_<name>``. Parameters, epochs and seconds are those of the first table;
+        gates are left out.
+
+        Args:
+            tables: of studies with other corpora, at least one.
+        """
+        whole = cls()
+        common = set.intersection(*(set(table._runs) for table in tables))
+        for weak in {key[0] for key in common}:
+            truths = [table._truth[weak] for table in tables]
+            keys = [(f'{n}_{trial}', word) for n, truth in enumerate(truths, 1) for trial, word in truth.keys]
+            frames, moments = (np.concatenate([getattr(one, name) for one in truths]) for name in ('frames', 'moments'))
+            whole._truth[weak] = _Truth(tuple(keys), frames, moments)
+        for key in common:
+            runs = [table._runs[key] for table in tables]
+            whole._runs[key] = replace(runs[0], moments=np.concatenate([run.moments for run in runs]), gates=())
+        return whole
 
     def write(self, folder: str | Path) -> None:
         """Write ``runs.csv``, ``truth.csv``, ``moments.csv`` and ``gates.csv``, sorted, each whole or not at all."""

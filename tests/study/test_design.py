@@ -105,6 +105,7 @@ def test_a_stopped_study_has_compared_all_fusions():
         ({'weak': ()}, 'weak = none; expected at least one'),
         ({'seeds': (1, 1)}, 'seeds = 1, 1; expected at least one, each once'),
         ({'seeds': (-1,)}, 'seed -1; expected 0 to 4294967295'),
+        ({'corpus_seed': -1}, 'corpus_seed -1; expected 0 to 4294967295'),
         ({'fusions': ('concat', 'conkat')}, "fusion 'conkat'; expected one of audio, visual, concat"),
         ({'epochs': 1}, 'epochs = 1; expected at least 2'),
     ],

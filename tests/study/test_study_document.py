@@ -188,6 +188,21 @@ def test_pairs_stand_in_a_table(claims):
         fill(claims, '{{table pairs grjca:ca}}')
 
 
+def test_places_of_a_replication(claims):
+    other = made_table(weak=(0.0, 0.6), fusions=('concat', 'grjca'), seeds=(0, 1), trials=5)
+    text = fill(claims, '{{if replication}}\n{{replication ccc grjca 0.6}}\n{{end}}', replication=other)
+    assert text == fill(StudyClaims(other), '{{ccc grjca 0.6}}')
+    joined = StudyClaims(StudyTable.joined(claims.table, other))
+    text = fill(claims, '{{both table pairs grjca:concat}}', replication=other)
+    assert text == fill(joined, '{{table pairs grjca:concat}}')
+    assert fill(claims, '{{both number trials}}', replication=other) == '21'
+    assert fill(claims, '{{if replication}}\n{{both number trials}}\n{{end}}') == ''
+    with pytest.raises(ConfigError, match='no replication beside the table'):
+        fill(claims, '{{both number trials}}')
+    with pytest.raises(ConfigError, match=r'replication: \{\{ccc ca 0\}\}: fusion'):
+        fill(claims, '{{replication ccc ca 0}}', replication=other)
+
+
 def test_the_lead_is_paired_over_the_same_trials():
     records = made_records(weak=(0.0, 0.6), fusions=('concat', 'grjca'), seeds=(0,), trials=4)
     for one in records:

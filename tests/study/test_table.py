@@ -108,6 +108,20 @@ def test_files_give_the_same_table_and_the_same_files(table, tmp_path):
     assert (tmp_path / 'c' / 'moments.csv').read_bytes() == (tmp_path / 'a' / 'moments.csv').read_bytes()
 
 
+def test_tables_of_several_corpora_are_joined_trial_by_trial():
+    first = StudyTable.from_records([record(seed=0), record(seed=1), record(fusion='concat')])
+    second = StudyTable.from_records([record(seed=1, trials=2), record(seed=0, trials=2)])
+    both = StudyTable.joined(first, second)
+    assert len(both) == 2
+    names = [f'{n}_{trial}' for n, table in ((1, first), (2, second)) for trial in table.trials(0.2)]
+    assert both.trials(0.2) == tuple(names)
+    for conditions in (None, ['normal']):
+        expected = [table.moments(0.2, 'grjca', conditions) for table in (first, second)]
+        np.testing.assert_array_equal(both.moments(0.2, 'grjca', conditions), np.concatenate(expected, axis=1))
+    assert both.gates(0.2, 'grjca') == []
+    assert both.runs(0.2, 'grjca') == first.runs(0.2, 'grjca')
+
+
 def test_an_empty_table(tmp_path):
     StudyTable().write(tmp_path)
     assert StudyTable.load(tmp_path).weak == ()

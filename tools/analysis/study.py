@@ -2,6 +2,7 @@
 
     python tools/analysis/study.py            # everything, hours on two cores
     python tools/analysis/study.py --quick    # a small one, minutes
+    python tools/analysis/study.py --corpus-seed 3    # the same with other people, in data/study_3, work_dirs/study_3
 
 Makes the corpora, trains the encoders, writes their features, and trains and measures every fusion with every seed at
 every share of decoupled time. Then predicts one trial as an example, and measures the models of the main fusions on
@@ -31,6 +32,12 @@ def parse_args() -> argparse.Namespace:
         '--fusions', nargs='+', metavar='NAME', help=f'(default: all of {", ".join(FUSIONS)})'.replace('%', '%%')
     )
     parser.add_argument('--seeds', type=int, nargs='+', metavar='N', help='(default: 0 1 2 3 4)')
+    parser.add_argument(
+        '--corpus-seed',
+        type=int,
+        metavar='N',
+        help='draws the people of the corpora (default: 2); another one is a replication, in folders of its own',
+    )
     parser.add_argument('--jobs', type=int, help='processes at once, one thread each (default: one a core)')
     parser.add_argument(
         '--data', type=Path, help='folder of the corpora (default: data/study; quick: data/study_quick)'
@@ -60,16 +67,20 @@ def parse_args() -> argparse.Namespace:
     if args.jobs is not None and args.jobs < 1:
         parser.error(f'--jobs {args.jobs}: expected at least 1')
     suffix = '_quick' if args.quick else ''
+    if args.corpus_seed not in (None, StudySettings().corpus_seed):
+        suffix += f'_{args.corpus_seed}'
     args.data = args.data or Path(f'data/study{suffix}')
     args.work_dir = args.work_dir or Path(f'work_dirs/study{suffix}')
     args.encoder_corpus = args.encoder_corpus or (args.data / 'encoders' if args.quick else Path('data/demo'))
-    args.table = args.table or (args.work_dir / 'table' if args.quick else Path('docs/weak_complementarity'))
+    args.table = args.table or (args.work_dir / 'table' if suffix else Path('docs/weak_complementarity'))
     return args
 
 
 def main() -> int:
     args = parse_args()
     given = {name: tuple(getattr(args, name)) for name in ('weak', 'fusions', 'seeds') if getattr(args, name)}
+    if args.corpus_seed is not None:
+        given['corpus_seed'] = args.corpus_seed
     settings = replace(QUICK if args.quick else StudySettings(), **given)
 
     from mmaffect.datasets.corruptions import SEVERITIES
