@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from mmaffect.errors import ConfigError
 from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE
 from mmaffect.study import material
 from mmaffect.study.design import QUICK
@@ -41,6 +42,25 @@ def test_finished_runs_are_in_the_table_and_a_failed_one_is_told_at_the_end(tmp_
     assert jobs == 1
     # Nothing of a quick study is put beside the documents.
     assert not (tmp_path / 'docs').exists()
+
+
+def test_a_replication_has_folders_of_its_own(tmp_path, run_here, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = []
+
+    def make(places, settings, jobs, tell):
+        given.append((places, settings))
+        raise ConfigError('enough')
+
+    monkeypatch.setattr(material, 'make_material', make)
+    for arguments in (('--corpus-seed', 3), ('--corpus-seed', 2), ('--corpus-seed', 3, '--quick')):
+        assert run_here(TOOL, *arguments) == (1, '', 'error: enough\n')
+    folders = [(str(places.data), str(places.work_dir), settings.corpus_seed) for places, settings in given]
+    assert folders == [
+        ('data/study_3', 'work_dirs/study_3', 3),
+        ('data/study', 'work_dirs/study', 2),
+        ('data/study_quick_3', 'work_dirs/study_quick_3', 3),
+    ]
 
 
 @pytest.mark.parametrize(
