@@ -54,7 +54,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--table',
         type=Path,
-        help='folder of the table, to which runs are added (default: docs/weak_complementarity; quick: WORK_DIR/table)',
+        help='folder of the table, to which runs are added (default: docs/weak_complementarity; quick, or with other '
+        'people: WORK_DIR/table)',
     )
     parser.add_argument('--no-robustness', action='store_true', help='measure nothing under corruption')
     parser.add_argument(
