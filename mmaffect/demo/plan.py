@@ -14,7 +14,8 @@ FORMAT = 1
 MIN_TRIALS, MIN_SECONDS = 10, 4.0
 TRAIN, VALIDATION, TEST = 'train', 'validation', 'test'
 _SHORT_SECONDS = 3.0
-_NUM_TEST = 2
+# Of training, what the special cases need.
+MIN_TRAIN, MIN_VALIDATION, NUM_TEST = 6, 2, 2
 # Trials of one subject after another: most have one, so that there are many faces.
 _TRIALS_PER_SUBJECT = (1, 1, 2)
 
@@ -29,6 +30,8 @@ class Settings:
         weak: share of time in which one modality says nothing true, in [0, 1).
         seed: 0 or more; another seed draws other people.
         kinds: what makes a modality weak, in the order of `KINDS`.
+        validation: how many trials are for validation, at least 2; `None`: a quarter of those with annotation. The
+            training trials depend on their own number alone.
 
     Raises:
         ValueError: one of them is out of range.
@@ -39,6 +42,7 @@ class Settings:
     weak: float = 0.1
     seed: int = 0
     kinds: tuple[str, ...] = KINDS
+    validation: int | None = None
 
     def __post_init__(self) -> None:
         if self.trials < MIN_TRIALS:
@@ -51,7 +55,20 @@ class Settings:
             raise ValueError(f'seed is {self.seed}; expected 0 or more')
         if not self.kinds or set(self.kinds) - set(KINDS):
             raise ValueError(f'kinds is {", ".join(self.kinds) or "empty"}; expected some of {", ".join(KINDS)}')
+        most = self.trials - NUM_TEST - MIN_TRAIN
+        if self.validation is not None and not MIN_VALIDATION <= self.validation <= most:
+            raise ValueError(
+                f'validation is {self.validation}; expected {MIN_VALIDATION} to {most} of {self.trials} trials'
+            )
         object.__setattr__(self, 'kinds', tuple(kind for kind in KINDS if kind in self.kinds))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of trials of each split."""
+        validation = self.validation
+        if validation is None:
+            validation = max(MIN_VALIDATION, round(0.25 * (self.trials - NUM_TEST)))
+        return {TRAIN: self.trials - NUM_TEST - validation, VALIDATION: validation, TEST: NUM_TEST}
 
     @classmethod
     def of_record(cls, found: Mapping[str, object]) -> 'Settings':
@@ -144,7 +161,7 @@ def draw_plan(settings: Settings) -> Plan:
     Args:
         settings: checked arguments.
     """
-    members = _members(settings.trials)
+    members = _members(settings.counts)
     subjects = {
         name: _draw_subject(np.random.default_rng([settings.seed, 1, index]))
         for index, name in enumerate(dict.fromkeys(subject for _, _, subject in members))
@@ -185,10 +202,8 @@ def draw_plan(settings: Settings) -> Plan:
     return Plan(settings, subjects, made)
 
 
-def _members(trials: int) -> list[tuple[str, str, str]]:
+def _members(counts: Mapping[str, int]) -> list[tuple[str, str, str]]:
     """Name, split and subject of every trial, in the order of their names, which keeps a person's trials together."""
-    num_validation = max(2, round(0.25 * (trials - _NUM_TEST)))
-    counts = {TRAIN: trials - _NUM_TEST - num_validation, VALIDATION: num_validation, TEST: _NUM_TEST}
     members, person = [], 0
     for split, count in counts.items():
         done, turn = 0, 0

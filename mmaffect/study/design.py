@@ -1,11 +1,12 @@
 """What the study compares, and how much of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from ..demo.conditions import AUDIO_KINDS, AV_OFFSET, VISUAL_KINDS
+from ..demo.plan import MIN_VALIDATION, NUM_TEST, TRAIN, Settings
 from ..errors import ConfigError
 
 Group = Literal['single', 'fusion', 'released', 'ablation', 'extension']
@@ -123,6 +124,7 @@ class StudySettings:
         fusions: names, of :data:`FUSIONS`.
         seeds: of the runs, 0 or more.
         trials: of a corpus.
+        validation: how many of them are for validation; `None`: a quarter.
         seconds: mean length of a trial.
         corpus_seed: of the corpora: draws their people, the same for every share.
         epochs: of a run.
@@ -138,6 +140,7 @@ class StudySettings:
     fusions: tuple[str, ...] = tuple(FUSIONS)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     trials: int = 96
+    validation: int | None = None
     seconds: float = 14.0
     corpus_seed: int = 2
     epochs: int = 12
@@ -161,9 +164,24 @@ class StudySettings:
                 raise ConfigError(f'seed {seed}; expected 0 to {2**32 - 1}')
         if not 0 <= self.corpus_seed < 2**32:
             raise ConfigError(f'corpus_seed {self.corpus_seed}; expected 0 to {2**32 - 1}')
+        try:
+            Settings(self.trials, self.seconds, validation=self.validation)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         for name in ('epochs', 'batch_size', 'encoder_epochs'):
             if getattr(self, name) < 2:
                 raise ConfigError(f'{name} = {getattr(self, name)}; expected at least 2')
+
+    def with_validation(self, trials: int) -> 'StudySettings':
+        """The same training trials, and so many for validation.
+
+        Raises:
+            ConfigError: fewer than 2.
+        """
+        if trials < MIN_VALIDATION:
+            raise ConfigError(f'validation is {trials}; expected at least {MIN_VALIDATION} trials')
+        training = Settings(self.trials, self.seconds, validation=self.validation).counts[TRAIN]
+        return replace(self, trials=training + trials + NUM_TEST, validation=trials)
 
 
 QUICK = StudySettings(

@@ -101,7 +101,13 @@ def make_study_corpus(places: Places, weak: float, settings: StudySettings, jobs
         CorpusError: a folder holds something else, or the corpus does not tell its conditions.
         MMAffectError: as :func:`mmaffect.demo.corpus.make_demo_corpus`.
     """
-    drawn = Settings(trials=settings.trials, seconds=settings.seconds, weak=weak, seed=settings.corpus_seed)
+    drawn = Settings(
+        trials=settings.trials,
+        seconds=settings.seconds,
+        weak=weak,
+        seed=settings.corpus_seed,
+        validation=settings.validation,
+    )
     make_demo_corpus(places.raw(weak), drawn, jobs)
     root = places.corpus(weak)
     prepare(places.raw(weak), root, jobs=jobs)

@@ -145,6 +145,21 @@ def test_splits_share_nobody_and_names_keep_people_together(trials):
         assert sum(a != b for a, b in itertools.pairwise(subjects)) + 1 == len(people[split])
 
 
+def test_more_trials_for_validation_leave_those_of_training_as_they_are():
+    def drawn(settings, split):
+        plan = draw_plan(settings)
+        return [(v, [plan.subjects[t.subject] for t in v.trials]) for v in plan.videos if v.split == split]
+
+    usual, larger = Settings(trials=22, weak=0.4), Settings(trials=47, weak=0.4, validation=30)
+    assert usual.counts == {TRAIN: 15, VALIDATION: 5, TEST: 2}
+    assert larger.counts == {TRAIN: 15, VALIDATION: 30, TEST: 2}
+    assert drawn(larger, TRAIN) == drawn(usual, TRAIN)
+    validation = drawn(larger, VALIDATION)
+    assert sum(len(video.trials) for video, _ in validation) == 30
+    # All but the last of the smaller one, which is the shorter special case there.
+    assert validation[:4] == drawn(usual, VALIDATION)[:4]
+
+
 def test_other_settings_or_files_in_the_folder(corpus, tmp_path):
     root, _ = corpus
     with pytest.raises(CorpusError, match='choose another folder'):
@@ -272,6 +287,7 @@ def test_kinds_on_the_command_line():
     assert settings == Settings(weak=0.4, kinds=('silence', 'noise'))
     assert settings.kinds == ('silence', 'noise')
     assert _tool().parse_args(['unused'])[1] == Settings()
+    assert _tool().parse_args(['unused', '--validation', '30'])[1] == Settings(validation=30)
 
 
 @pytest.mark.parametrize(
@@ -283,6 +299,8 @@ def test_kinds_on_the_command_line():
         (['--seconds', '-2'], 'seconds is -2.0; expected 4 to 3600'),
         (['--seed', '-1'], 'seed is -1'),
         (['--jobs', '0'], 'jobs is 0'),
+        (['--validation', '41'], 'validation is 41; expected 2 to 40 of 48 trials'),
+        (['--validation', '1'], 'validation is 1; expected 2 to 40'),
         (['--trials', 'many'], 'invalid int value'),
         (['--kinds', 'rain'], "invalid choice: 'rain'"),
         (['--kinds'], 'expected at least one argument'),

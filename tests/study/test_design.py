@@ -85,6 +85,12 @@ def test_a_longer_training_has_its_epochs():
         assert cfg.default_hooks.checkpoint.interval == 36
 
 
+def test_a_larger_validation_leaves_the_training_as_it_is():
+    larger = StudySettings(corpus_seed=3).with_validation(96)
+    assert (larger.trials, larger.validation, larger.corpus_seed) == (168, 96, 3)
+    assert larger.with_validation(24) == replace(StudySettings(corpus_seed=3), validation=24)
+
+
 def test_a_config_may_be_of_any_folder(tmp_path):
     assert Fusion('mine', 'mine', str(tmp_path / 'mine.py'), 'extension').path == tmp_path / 'mine.py'
 
@@ -108,6 +114,8 @@ def test_a_stopped_study_has_compared_all_fusions():
         ({'corpus_seed': -1}, 'corpus_seed -1; expected 0 to 4294967295'),
         ({'fusions': ('concat', 'conkat')}, "fusion 'conkat'; expected one of audio, visual, concat"),
         ({'epochs': 1}, 'epochs = 1; expected at least 2'),
+        ({'validation': 95}, 'validation is 95; expected 2 to 88 of 96 trials'),
+        ({'trials': 9}, 'trials is 9; expected at least 10'),
     ],
 )
 def test_settings_out_of_range_are_errors(change, message):

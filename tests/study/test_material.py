@@ -78,13 +78,13 @@ def test_corpora_of_all_shares_have_the_same_people(tmp_path, monkeypatch):
     monkeypatch.setattr(material, 'make_demo_corpus', lambda root, drawn, jobs: made.append((root, drawn, jobs)))
     monkeypatch.setattr(material, 'prepare', prepare)
     places = Places(tmp_path / 'data', tmp_path / 'work', tmp_path / 'demo')
-    settings = StudySettings(trials=12, seconds=5.0)
+    settings = StudySettings(trials=12, seconds=5.0, validation=4)
     assert make_study_corpus(places, 0.0, settings, 3) == tmp_path / 'data/w0.0'
     assert make_study_corpus(places, 0.4, settings, 3) == tmp_path / 'data/w0.4'
     assert made == [
-        (tmp_path / 'data/raw_w0.0', Settings(12, 5.0, 0.0, settings.corpus_seed), 3),
+        (tmp_path / 'data/raw_w0.0', Settings(12, 5.0, 0.0, settings.corpus_seed, validation=4), 3),
         ('raw_w0.0', 'w0.0', 3),
-        (tmp_path / 'data/raw_w0.4', Settings(12, 5.0, 0.4, settings.corpus_seed), 3),
+        (tmp_path / 'data/raw_w0.4', Settings(12, 5.0, 0.4, settings.corpus_seed, validation=4), 3),
         ('raw_w0.4', 'w0.4', 3),
     ]
     monkeypatch.setattr(material, 'prepare', lambda raw, root, jobs: write_corpus(root, TRIALS))

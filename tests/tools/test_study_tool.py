@@ -53,7 +53,7 @@ def test_a_replication_has_folders_of_its_own(tmp_path, run_here, monkeypatch):
         raise ConfigError('enough')
 
     monkeypatch.setattr(material, 'make_material', make)
-    for arguments in (('--corpus-seed', 3), ('--corpus-seed', 2), ('--corpus-seed', 3, '--quick')):
+    for arguments in (('--corpus-seed', 3, '--validation', 96), ('--corpus-seed', 2), ('--corpus-seed', 3, '--quick')):
         assert run_here(TOOL, *arguments) == (1, '', 'error: enough\n')
     folders = [(str(places.data), str(places.work_dir), settings.corpus_seed) for places, settings in given]
     assert folders == [
@@ -61,12 +61,14 @@ def test_a_replication_has_folders_of_its_own(tmp_path, run_here, monkeypatch):
         ('data/study', 'work_dirs/study', 2),
         ('data/study_quick_3', 'work_dirs/study_quick_3', 3),
     ]
+    assert [(settings.trials, settings.validation) for _, settings in given] == [(168, 96), (96, None), (32, None)]
 
 
 @pytest.mark.parametrize(
     ('arguments', 'line'),
     [
         (['--fusions', 'conkat'], "error: fusion 'conkat'; expected one of audio, visual, concat"),
+        (['--validation', '1'], 'error: validation is 1; expected at least 2 trials'),
         (['--weak', '1.5'], 'error: weak 1.5; expected a share of 0, 0.1, ... or 0.9'),
         (['--seeds', '1', '1'], 'error: seeds = 1, 1; expected at least one, each once'),
         (['--robustness-fusions', 'conkat'], "error: fusion 'conkat'; expected one of audio, visual, concat"),

@@ -38,6 +38,12 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='draws the people of the corpora (default: 2); another one is a replication, in folders of its own',
     )
+    parser.add_argument(
+        '--validation',
+        type=int,
+        metavar='N',
+        help='trials of each corpus for validation (default: 24; quick: 8); those of training stay as they are',
+    )
     parser.add_argument('--jobs', type=int, help='processes at once, one thread each (default: one a core)')
     parser.add_argument(
         '--data', type=Path, help='folder of the corpora (default: data/study; quick: data/study_quick)'
@@ -83,6 +89,8 @@ def main() -> int:
     if args.corpus_seed is not None:
         given['corpus_seed'] = args.corpus_seed
     settings = replace(QUICK if args.quick else StudySettings(), **given)
+    if args.validation is not None:
+        settings = settings.with_validation(args.validation)
 
     from mmaffect.datasets.corruptions import SEVERITIES
     from mmaffect.evaluation.metrics.ccc_metric import SYNTHETIC_NOTICE

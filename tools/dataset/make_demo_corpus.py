@@ -32,10 +32,11 @@ def parse_args(argv: list[str] | None = None) -> tuple[argparse.Namespace, Setti
         '--kinds', nargs='+', choices=KINDS, default=KINDS, help='what decouples a modality (default: all)'
     )
     parser.add_argument('--seed', type=int, default=default.seed, help='draws other people (default %(default)s)')
+    parser.add_argument('--validation', type=int, help='trials of them for validation (default: a quarter)')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='processes (default: all CPUs)')
     args = parser.parse_args(argv)
     try:
-        settings = Settings(args.trials, args.seconds, args.weak, args.seed, tuple(args.kinds))
+        settings = Settings(args.trials, args.seconds, args.weak, args.seed, tuple(args.kinds), args.validation)
     except ValueError as error:
         parser.error(str(error))
     if args.jobs < 1:
