@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice
@@ -13,6 +14,8 @@ def run_in_processes(
     function: Callable, tasks: Sequence[tuple], jobs: int, seconds: float | None = None, preload: Sequence[str] = ()
 ) -> Iterator[tuple[int, object | BaseException]]:
     """Call ``function(*task)`` for each task in a pool of processes; one that dies costs its own task only.
+
+    The processes end at once when the calling one ends, however that happens.
 
     Args:
         function: importable by name.
@@ -50,5 +53,12 @@ def _start_worker(threads: int) -> None:
     import cv2
     import torch
 
+    # Else a caller that is killed leaves processes behind that write where its successor writes.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
