@@ -2,6 +2,11 @@
 # From a fresh clone to a trained and tested GRJCA on a synthetic corpus; what is there already is reused.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [ $# -gt 0 ]; then
+    sed -n '2s/^# //p' tools/quickstart.sh
+    [[ $1 == -h || $1 == --help ]] || { echo "error: $1: it takes no arguments" >&2; exit 2; }
+    exit 0
+fi
 source tools/_venv.sh
 ensure_venv demo,video
 

@@ -19,6 +19,7 @@ LABELS: dict[Group, str] = {
     'extension': 'our own',
 }
 """What the fusions of a group are called in tables."""
+PUBLISHED: tuple[Group, ...] = ('single', 'fusion', 'released')
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ TOLERANCE = 0.5
 
 def study_document(
     folder: str | Path, template: str | Path | None = None
-) -> tuple[str, dict[str, Figure], tuple[StudyTable, Robustness | None, Example | None]]:
+) -> tuple[str, dict[str, Figure], tuple[StudyTable, Robustness | None, Example | None, StudyTable | None]]:
     """Make the document of a study.
 
     Args:
@@ -59,7 +59,7 @@ def study_document(
     filling = Filling(StudyClaims(table), folder.name, robustness, example, replication)
     text = filling.fill(template.read_text(encoding='utf-8'), str(template))
     header = HEADER.format(folder=folder.name, template=template.name)
-    return header + text, filling.pictures, (table, robustness, example)
+    return header + text, filling.pictures, (table, robustness, example, replication)
 
 
 def write_document(

@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from .claims import PERMUTATIONS, REFERENCE, RESAMPLES, StudyClaims
-from .design import FUSIONS, Fusion
+from .design import FUSIONS, PUBLISHED, Fusion
 from .drawing import STYLES
 from .extras import Example, Robustness
 from .further_figures import split_words
 from .page import ALL, DECOUPLED, NORMAL, TARGETS, TESTED, PageFusion, PageGate, PageRobustness, StudyContent
 from .statistics import holm, mean_ccc, permutation_test, resampled
 from .table import StudyTable
+from .verdicts import smallest_lead
 
 REFERENCES = (REFERENCE, 'concat')
 """Fusions that the others are tested against, as against all extensions."""
@@ -26,6 +27,7 @@ def study_page_content(
     table: StudyTable,
     robustness: Robustness | None = None,
     example: Example | None = None,
+    replication: StudyTable | None = None,
     *,
     designs: Mapping[str, Fusion] = FUSIONS,
     resamples: int = RESAMPLES,
@@ -37,6 +39,7 @@ def study_page_content(
         table: of the study.
         robustness: of the fusions under corruption.
         example: one trial.
+        replication: of the same study on other corpora.
         designs: fusions by name, in the order of tables.
         resamples: bootstrap draws of the intervals.
         permutations: exchanges of the tests.
@@ -71,7 +74,7 @@ def study_page_content(
         figures=figures,
         differences=differences,
         p=p,
-        facts=_facts(table, resamples, permutations),
+        facts=_facts(table, resamples, permutations) | _elsewhere(replication, designs),
         command=COMMAND,
         gates=_gates(table, names),
         robustness=None if robustness is None else _robustness(robustness, names),
@@ -187,6 +190,15 @@ def _facts(table: StudyTable, resamples: int, permutations: int) -> dict[str, st
         'against GRJCA, concatenation and each extension; corrected by Holm among all comparisons with one reference '
         'at one w in one set of frames',
     }
+
+
+def _elsewhere(replication: StudyTable | None, designs: Mapping[str, Fusion]) -> dict[str, str]:
+    if replication is None:
+        return {}
+    claims = StudyClaims(replication, designs)
+    trials = len(replication.trials(claims.weak[0]))
+    leads = [smallest_lead(claims, name, PUBLISHED) for name in claims.group(EXTENSION)]
+    return {'On other people': ' '.join([f'{len(replication)} runs, {trials} validation trials.', *leads])}
 
 
 def _gates(table: StudyTable, names: list[str]) -> list[PageGate]:

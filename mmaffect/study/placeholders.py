@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 from . import figures, further_figures, tables
 from .claims import BEST_SINGLE, LEVEL, PERMUTATIONS, RESAMPLES, StudyClaims
-from .design import GROUPS
+from .design import GROUPS, PUBLISHED
 from .extras import Example, Robustness
 from .table import StudyTable
-from .verdicts import against_all, overall, verdict
+from .verdicts import against_all, overall, smallest_lead, verdict
 from .wording import NOTICE, compared, difference, level, listed, spread, with_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLACE = re.compile(r'\{\{([^{}]*)\}\}')
-PUBLISHED = ('single', 'fusion', 'released')
 COMMENT = re.compile(r'<!--.*?-->\n*', re.DOTALL)
 
 
@@ -173,6 +172,10 @@ class Filling:
         """Which others a fusion is better and worse than, in the mean over all w."""
         return overall(self.claims, self._fusion(fusion), self._groups(groups))
 
+    def place_smallest_lead(self, fusion: str, *groups: str) -> str:
+        """How many others a fusion is better than in the mean over all w, and over which least."""
+        return smallest_lead(self.claims, self._fusion(fusion), self._groups(groups))
+
     def place_extensions(self, weak: str) -> str:
         """Which published fusions every extension is better and worse than."""
         parts = []
@@ -226,11 +229,11 @@ class Filling:
         return numbers[what]
 
     def place_replication(self, *place: str) -> str:
-        """What a place without a picture says of the other corpora."""
+        """What a place says of the other corpora; pictures have one name for all."""
         return self._replicated.place(' '.join(place), 'replication')
 
     def place_both(self, *place: str) -> str:
-        """What a place without a picture says of the trials of both, each predicted by runs on its own corpus."""
+        """What a place says of the trials of both, each predicted by runs on its own corpus."""
         return self._joined.place(' '.join(place), 'both')
 
     def place_table(self, weak: str) -> str:
@@ -330,12 +333,12 @@ class Filling:
     def _replicated(self) -> Filling:
         if self.replication is None:
             raise ConfigError('no replication beside the table')
-        return Filling(StudyClaims(self.replication), self.folder)
+        return Filling(StudyClaims(self.replication), self.folder, pictures=self.pictures)
 
     @cached_property
     def _joined(self) -> Filling:
         tables = (self.claims.table, self._replicated.claims.table)
-        return Filling(StudyClaims(StudyTable.joined(*tables)), self.folder)
+        return Filling(StudyClaims(StudyTable.joined(*tables)), self.folder, pictures=self.pictures)
 
     def _robust(self) -> Robustness:
         if self.robustness is None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError
+from ..evaluation.functional import Moments
 from .table_files import DECIMALS, FILES, Row, read_rows, write_rows
 
-NORMAL = 'normal'
+NORMAL, ALL = 'normal', 'all'
 TARGETS = ('valence', 'arousal')
 GATE_FIGURES = ('auroc', 'low', 'high', 'mean_normal', 'mean_decoupled')
 ROUNDING = 10**-DECIMALS
@@ -176,6 +177,23 @@ class StudyTable:
         for key in common:
             runs = [table._runs[key] for table in tables]
             whole._runs[key] = replace(runs[0], moments=np.concatenate([run.moments for run in runs]), gates=())
+        return whole
+
+    def pooled(self) -> 'StudyTable':
+        """The same runs with one row a trial: over all its frames, in the condition ``'all'``."""
+        whole = StudyTable()
+        for weak in self.weak:
+            trials = self.trials(weak)
+            keys = tuple((trial, ALL) for trial in trials)
+            frames = np.sum(list(self.frames(weak).values()), axis=0)
+            for name in self.fusions(weak):
+                sums = self.moments(weak, name)
+                _, mean_p, mean_t, var_p, var_t, cov = Moments(sums).centred()
+                whole._truth[weak] = _Truth(keys, frames, _rounded(np.stack([mean_t, var_t], axis=-1)[0]))
+                predicted = _rounded(np.stack([mean_p, var_p, cov], axis=-1))
+                for seed, moments in zip(self.seeds(weak, name), predicted, strict=True):
+                    run = self._runs[weak, name, seed]
+                    whole._runs[weak, name, seed] = replace(run, moments=moments)
         return whole
 
     def write(self, folder: str | Path) -> None:

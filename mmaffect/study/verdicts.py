@@ -75,10 +75,33 @@ def against_all(claims: StudyClaims, name: str, weak: float, groups: Sequence[st
 
 def overall(claims: StudyClaims, name: str, groups: Sequence[str] = ()) -> str:
     """As :func:`against_all`, of the mean over all w; p values are corrected over what is listed."""
-    where = f'In the mean over w = {listed([level(w) for w in claims.weak])}'
+    return _listed(claims, name, _overall(claims, name, groups), groups, _mean_over(claims))
+
+
+def smallest_lead(claims: StudyClaims, name: str, groups: Sequence[str] = ()) -> str:
+    """Say in a sentence how many others a fusion is better than in the mean over all w, and its smallest lead.
+
+    Arguments as of :func:`overall`, and the same tests.
+    """
+    found, label = _overall(claims, name, groups), claims.label(name)
+    if not found:
+        return f'{_mean_over(claims)} nothing was measured beside {label}.'
+    better = sum(outcome(one) == BETTER for one in found.values())
+    count = f'all {len(found)}' if better == len(found) else f'{better} of {len(found)}'
+    other = min(found, key=lambda one: found[one].difference.value)
+    return (
+        f'{_mean_over(claims)}, {label} is better than {count} others; its smallest lead is that over '
+        f'{claims.label(other)} ({compared(found[other], test=False)}; {METHOD} {found[other].family}).'
+    )
+
+
+def _overall(claims: StudyClaims, name: str, groups: Sequence[str]) -> dict[str, Contrast]:
     others = [one for one in claims.names if one != name and (not groups or claims.designs[one].group in groups)]
-    found = claims.overall([(name, other) for other in others])
-    return _listed(claims, name, {other: one for (_, other), one in found.items()}, groups, where)
+    return {other: one for (_, other), one in claims.overall([(name, other) for other in others]).items()}
+
+
+def _mean_over(claims: StudyClaims) -> str:
+    return f'In the mean over w = {listed([level(w) for w in claims.weak])}'
 
 
 def _listed(claims: StudyClaims, name: str, tried: Mapping[str, Contrast], groups: Sequence[str], where: str) -> str:

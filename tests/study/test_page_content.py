@@ -160,6 +160,20 @@ def test_the_same_table_gives_the_same_page(table, content, tmp_path):
     assert write_study_page(tmp_path / 'c', loaded).read_bytes() == pages[0]
 
 
+def test_a_replication_is_among_the_facts(table, content):
+    found = study_page_content(table, replication=table.pooled(), designs=DESIGNS, **RESAMPLES).facts
+    assert {name: said for name, said in found.items() if name in content.facts} == content.facts
+    said = found['On other people']
+    assert said.startswith('22 runs, 6 validation trials. In the mean over w = 0 and 0.4, MIXED is better than ')
+    means = {name: np.mean([witness(w, name, s)[0] for w in WEAK for s in range(3)]) for name in ('concat', 'grjca')}
+    best = max(means, key=means.get)
+    assert f'others; its smallest lead is that over {best.upper()} (−{means[best] - means_of_mixed():.3f} [' in said
+
+
+def means_of_mixed():
+    return np.mean([witness(w, 'mixed', seed)[0] for w in WEAK for seed in range(3)])
+
+
 def test_one_run(tmp_path):
     content = study_page_content(StudyTable.from_records([record(0.4, 'concat', 0)]), designs=DESIGNS, **RESAMPLES)
     assert content.reference == 'concat'

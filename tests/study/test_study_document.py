@@ -166,6 +166,20 @@ def test_overall_is_the_mean_over_all_w(claims):
     assert 'Holm over 2' in text
 
 
+def test_the_smallest_lead_stands_for_all(claims):
+    found = claims.overall([('grjca', name) for name in claims.names if name != 'grjca'])
+    other, least = min(((pair[1], one) for pair, one in found.items()), key=lambda item: item[1].difference.value)
+    better = sum(one.sure and one.difference.value > 0 for one in found.values())
+    assert 2 <= better < 5
+    assert fill(claims, '{{smallest lead grjca}}') == (
+        f'In the mean over w = 0 and 0.6, GRJCA is better than {better} of 5 others; its smallest lead is that over '
+        f'{claims.label(other)} ({compared(least, test=False)}; 95 % interval by bootstrap over trials and seeds; '
+        'permutation test over trials, Holm over 5).'
+    )
+    assert 'GRJCA is better than all 2 others' in fill(claims, '{{smallest lead grjca single}}')
+    assert fill(claims, '{{smallest lead grjca extension}}').endswith('nothing was measured beside GRJCA.')
+
+
 def test_pairs_stand_in_a_table(claims):
     *head, first, second = fill(claims, '{{table pairs grjca:concat rjca_m1:rjca_m2}}').splitlines()
     assert head[-2] == '|  | w = 0 | w = 0.6 | mean over w |'
@@ -196,6 +210,10 @@ def test_places_of_a_replication(claims):
     text = fill(claims, '{{both table pairs grjca:concat}}', replication=other)
     assert text == fill(joined, '{{table pairs grjca:concat}}')
     assert fill(claims, '{{both number trials}}', replication=other) == '21'
+    filling = Filling(claims, 'study', replication=other)
+    places = '{{figure pairs own grjca:concat}} {{replication figure pairs other grjca:concat}}'
+    assert filling.fill(places, 'template.md').count('](study/') == 2
+    assert list(filling.pictures) == ['own.png', 'other.png']
     assert fill(claims, '{{if replication}}\n{{both number trials}}\n{{end}}') == ''
     with pytest.raises(ConfigError, match='no replication beside the table'):
         fill(claims, '{{both number trials}}')
@@ -303,6 +321,8 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp('docs') / 'study'
     fusions = [name for name in FUSIONS if 'lfan' not in name and name not in ('grjca_released', 'hgrjca_released')]
     made_table(trials=8, seeds=(0, 1), weak=(0.0, 0.6), fusions=fusions).write(folder)
+    fewer = ('audio', 'visual', 'concat', 'jca_released', 'rjca_m2', 'grjca', 'precision')
+    made_table(trials=10, seeds=(0, 1), weak=(0.0, 0.6), fusions=fewer).pooled().write(folder / 'replication')
     write_robustness(folder / 'robustness.csv', fusions=SHOWN)
     write_example(folder / 'example.csv')
     shutil.copy(TEMPLATE, folder)
@@ -317,7 +337,9 @@ def test_the_document_of_the_project_can_be_made(study):
     )
     assert '{{' not in text
     pictures = re.findall(r'!\[([^]]+)\]\(([^)]+)\)', text)
-    assert len(pictures) >= 9
+    assert len(pictures) >= 10
+    assert '\n## On other people\n' in text
+    assert 'others.png' in text
     for alt, name in pictures:
         assert alt.endswith(NOTICE)
         assert cv2.imread(str(study.parent / name)).shape[1] == 1080
@@ -331,7 +353,7 @@ def test_the_document_of_the_project_can_be_made(study):
     for line in claims:
         assert re.search(rf'{INTERVAL}, p [<=] \d.* permutation test over trials, Holm over \d+', line), line
     pairs = re.findall(r'(?m)^\*.*permutation test over trials, corrected by Holm.*\*\n\n.*\n.*\n((?:\|.*\|\n)+)', text)
-    assert len(pairs) == 6
+    assert len(pairs) == 8
     cells = [cell.strip(' *') for rows in pairs for row in rows.splitlines() for cell in row.split('|')[2:-1]]
     assert len(cells) >= 60
     assert all(re.fullmatch(rf'{INTERVAL}, p [<=] [\d.]+', cell) for cell in cells)

@@ -122,6 +122,25 @@ def test_tables_of_several_corpora_are_joined_trial_by_trial():
     assert both.runs(0.2, 'grjca') == first.runs(0.2, 'grjca')
 
 
+def test_a_pooled_table_has_a_row_a_trial_and_the_same_figures(table, tmp_path):
+    pooled = table.pooled()
+    pooled.write(tmp_path)
+    again = StudyTable.load(tmp_path)
+    assert again.conditions == ('all',)
+    assert len(again) == len(table)
+    for weak in table.weak:
+        assert again.trials(weak) == table.trials(weak)
+        for fusion in table.fusions(weak):
+            assert again.runs(weak, fusion) == table.runs(weak, fusion)
+            assert repr(again.gates(weak, fusion)) == repr(table.gates(weak, fusion))
+            expected = table.moments(weak, fusion)
+            # Rounded to 5 decimals once more, of every frame.
+            apart = np.abs(again.moments(weak, fusion) - expected).max(axis=-1)
+            assert (apart <= 4e-5 * expected[..., 0]).all()
+    rows = (tmp_path / 'moments.csv').read_text().splitlines()[1:]
+    assert len(rows) == sum(len(table.trials(w)) * len(table.runs(w, f)) for w in table.weak for f in table.fusions(w))
+
+
 def test_an_empty_table(tmp_path):
     StudyTable().write(tmp_path)
     assert StudyTable.load(tmp_path).weak == ()

@@ -35,6 +35,27 @@ def test_it_writes_and_checks(folder, run_here):
     ]
 
 
+def test_a_replication_is_taken_over(folder, run_here):
+    made_table(weak=(0.0, 0.6), fusions=('concat', 'grjca'), seeds=(0, 1), trials=9).write(folder.parent / 'other')
+    template = folder / 'template.md'
+    template.write_text(template.read_text() + '\n{{replication number trials}} trials of other people\n')
+    for place in ('nothing', 'other'):
+        status, _, err = run_here(TOOL, folder, '--replication', folder.parent / place)
+        assert (status == 0) == (place == 'other')
+    assert err == ''
+    assert '9 trials of other people' in (folder.parent / 'study.md').read_text()
+    assert sorted(path.name for path in (folder / 'replication').iterdir()) == [
+        'gates.csv',
+        'moments.csv',
+        'runs.csv',
+        'truth.csv',
+    ]
+    assert run_here(TOOL, folder, '--check') == (0, '', '')
+    status, _, err = run_here(TOOL, folder, '--check', '--replication', folder.parent / 'other')
+    assert status == 2
+    assert '--check writes nothing' in err
+
+
 def test_errors_are_one_line(folder, run_here):
     other = folder.parent / 'other.md'
     other.write_text('# Results\n\n{{ccc lfan last}}\n')
