@@ -28,6 +28,8 @@ def cursor(page):
 
 
 def now(page):
+    """Time of the video; of seeks that follow one another the last one counts, once the one before is through."""
+    page.wait_for_function(STILL)
     return page.evaluate("() => document.getElementById('video').currentTime")
 
 
